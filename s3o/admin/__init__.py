@@ -1,0 +1,1 @@
+"""Operators' doors: health and metrics."""

@@ -1,0 +1,1 @@
+"""S3 providers and local disks behind one seam."""

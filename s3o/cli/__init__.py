@@ -1,0 +1,5 @@
+"""Commands a person types."""
+
+from s3o.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""Settings: loaded with positions, validated as a whole, diffed for reload."""

@@ -1,0 +1,1 @@
+"""Wiring, nursery tree, signals, reload, shutdown."""

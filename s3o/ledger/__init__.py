@@ -1,0 +1,1 @@
+"""The metadata database: SQL behind one engine seam."""

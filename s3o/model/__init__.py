@@ -1,0 +1,1 @@
+"""Names, values, errors, facts, limits and seams: what every other floor speaks in."""

@@ -1,0 +1,210 @@
+"""Facts: what is worth saying, in domain words.
+
+Domain code notes a fact once; observe/ turns it into metrics and log lines. No fact
+holds a secret, a signature or a body.
+"""
+
+from dataclasses import dataclass
+
+from s3o.model.names import BackendName
+from s3o.model.values import BreakerState
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Root of all facts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStarted(Fact):
+    """A request's head was accepted."""
+
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFinished(Fact):
+    """A request was answered, or its client left (status 499).
+
+    event: `s3.PutObject`, `s3.AuthFailure`, ...; duration in seconds.
+    """
+
+    event: str
+    operation: str
+    method: str
+    path: str
+    status: int
+    duration_s: float
+    request_id: str
+    remote: str
+    bucket: str = ""
+    key: str = ""
+    request_bytes: int = 0
+    response_bytes: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationFinished(Fact):
+    """An operation on objects was carried out, or failed (the second audit line).
+
+    event: `storage.PutObject`, ...; status: success or error.
+    """
+
+    operation: str
+    status: str
+    duration_s: float
+    request_id: str
+    bucket: str = ""
+    key: str = ""
+    backend: str = ""
+    size: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendCalled(Fact):
+    """One call through the guard of one backend ended; status: success or error."""
+
+    backend: BackendName
+    operation: str
+    status: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged(Fact):
+    """A circuit breaker changed its state; name: "database" or the backend's."""
+
+    name: str
+    previous: BreakerState
+    state: BreakerState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRejected(Fact):
+    """A monthly limit kept a backend out of an operation."""
+
+    backend: BackendName
+    operation: str
+    limit_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteFailedOver(Fact):
+    """A write went on to the next candidate after a backend failed."""
+
+    operation: str
+    failed_backend: BackendName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFailedOver(Fact):
+    """A read went on to the next location after a backend failed."""
+
+    operation: str
+    failed_backend: BackendName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DegradedWriteRejected(Fact):
+    """A write was refused because the ledger did not answer."""
+
+    operation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupEnqueued(Fact):
+    """Bytes were put on the cleanup queue."""
+
+    reason: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupProcessed(Fact):
+    """One row of the cleanup queue was tried; status: success, retry, exhausted."""
+
+    status: str
+    backend: BackendName
+    storage_key: str
+    reason: str
+    attempt: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentOpened(Fact):
+    """An intent was recorded."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentResolved(Fact):
+    """An intent ended: committed, promoted, dropped, superseded or ambiguous."""
+
+    outcome: str
+    backend: str = ""
+    storage_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaObserved(Fact):
+    """One backend's bytes and counts, as the ledger has them now."""
+
+    backend: BackendName
+    limit_bytes: int
+    used_bytes: int
+    orphan_bytes: int
+    objects: int
+    multipart_uploads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageObserved(Fact):
+    """One backend's use this month."""
+
+    backend: BackendName
+    api_requests: int
+    egress_bytes: int
+    ingress_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueObserved(Fact):
+    """How much waits in the cleanup queue, the dead letters and as intents."""
+
+    cleanup_rows: int
+    dead_letters: int
+    intents: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRan(Fact):
+    """One pass of a background service ended; status: success, error or skipped."""
+
+    service: str
+    status: str
+    duration_s: float
+    report: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened(Fact):
+    """A rare event of the process for the operator: start, reload, warning."""
+
+    level: str  # debug, info, warning, error
+    message: str
+    fields: tuple[tuple[str, str | int | float | bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crashed(Fact):
+    """An exception nobody expected; its traceback is for the log, never a client."""
+
+    where: str
+    traceback: str

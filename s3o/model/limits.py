@@ -1,0 +1,82 @@
+"""Every bound on what a peer controls, in one file, with its reason.
+
+A loop, queue, header, document or wait that an outside party can grow has its maximum
+here. Sizes in bytes, times in seconds, the rest are counts.
+"""
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+# Requests. AWS answers 400 above 8 KiB of headers; proxies add their own.
+HEAD_BYTES = 64 * KIB
+HEADER_FIELDS = 200
+TARGET_BYTES = 16 * KIB
+QUERY_PARAMETERS = 200
+REQUEST_ID_BYTES = 64
+OBJECT_KEY_BYTES = 1024  # AWS
+USER_METADATA_BYTES = 2 * KIB  # AWS, names and values together
+TAGS_PER_OBJECT = 10
+TAG_KEY_CHARACTERS = 128
+TAG_VALUE_CHARACTERS = 256
+
+# XML documents a client sends.
+XML_LARGE_BYTES = 8 * MIB  # DeleteObjects, CompleteMultipartUpload
+XML_BYTES = MIB
+XML_DEPTH = 8
+DELETE_KEYS = 1000
+PARTS = 10_000
+
+# Bodies.
+PIECE_BYTES = 256 * KIB  # one read of a body; the sweet spot of relay benchmarks
+AWS_CHUNK_BYTES = 16 * MIB  # an aws-chunked chunk is buffered until it is verified
+AWS_CHUNK_MIN_BYTES = 8 * KIB  # AWS: all but the last signed chunk
+CHUNK_LINE_BYTES = 4 * KIB  # one chunk header line, extensions included
+TRAILER_BYTES = 16 * KIB
+DRAIN_BYTES = MIB  # read and dropped after an early refusal, so the answer arrives
+DRAIN_S = 1.0
+REPLAY_BYTES = 8 * MIB  # kept per write so that another backend can take over
+REPLAY_TOTAL_BYTES = 256 * MIB  # over all writes of the process
+PUT_BYTES = 5 * GIB  # AWS: one PUT or part
+CREATE_BUCKET_XML_BYTES = 64 * KIB
+
+# Connections.
+HEAD_S = 10.0
+BODY_IDLE_S = 30.0
+BODY_BYTES_PER_S = 128  # averaged after a grace of BODY_IDLE_S; slower is an attack
+CONNECTIONS = 10_000
+CONNECTIONS_PER_ADDRESS = 1_000
+PIPELINED_BYTES = 64 * KIB  # read ahead while a request is served
+TLS_HANDSHAKE_S = 10.0
+
+# Listings.
+LIST_KEYS = 1000
+BUCKETS_PAGE = 10_000
+
+# Names on backends.
+STORAGE_KEY_BYTES = 900
+STORAGE_KEY_SEGMENT_BYTES = 200
+RECORD_HEADER_BYTES = 240  # Swift's limit is 256
+RECORD_BYTES = 2 * KIB  # with what travels beside it
+
+# Backends' answers.
+BACKEND_HEAD_BYTES = 64 * KIB
+BACKEND_HEADER_FIELDS = 200
+BACKEND_XML_BYTES = 8 * MIB
+BACKEND_ERROR_BYTES = 64 * KIB
+BACKEND_INFORMATIONAL = 8  # 1xx answers before the final one
+BACKEND_CONNECTIONS = 200
+BACKEND_IDLE_S = 60.0
+BACKEND_LIST_PAGES = 1_000_000
+BACKEND_ETAG_BYTES = 256
+
+# Ledger.
+GROUP_COMMIT_MEMBERS = 256
+LEDGER_QUEUE = 10_000
+CLEANUP_ATTEMPTS = 10
+CLEANUP_BATCH = 1000
+REAPER_BATCH = 200
+
+# Configuration files.
+CONFIG_BYTES = 4 * MIB
+CONFIG_NODES = 100_000

@@ -1,0 +1,1 @@
+"""Sockets: byte streams, HTTP/1.1 both ways, TLS."""

@@ -1,0 +1,1 @@
+"""Facts out: metrics, audit lines, logs."""

@@ -1,0 +1,1 @@
+"""Background services and their one runner."""
