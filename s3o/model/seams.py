@@ -90,6 +90,11 @@ class DigestedSource(ByteSource, Protocol):
     """A source that digests what it yields, for the object's ETag and checksum."""
 
     @property
+    def declared_sha256(self) -> str | None:
+        """The SHA-256 in hex that the client signed, known before the first byte."""
+        ...
+
+    @property
     def digests(self) -> Digests:
         """The digests of all bytes; only once the completing piece was returned."""
         ...

@@ -187,6 +187,7 @@ class PutReceipt:
 
     etag: str  # without quotes, "" if none
     backend_version: str | None = None
+    etag_is_md5: bool = False  # the provider promises that etag is the bytes' MD5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
