@@ -150,6 +150,7 @@ class IntentResolved(Fact):
     outcome: str
     backend: str = ""
     storage_key: str = ""
+    is_by_reaper: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
