@@ -16,6 +16,7 @@ QUERY_PARAMETERS = 200
 REQUEST_ID_BYTES = 64
 OBJECT_KEY_BYTES = 1024  # AWS
 USER_METADATA_BYTES = 2 * KIB  # AWS, names and values together
+CONTENT_ENCODING_BYTES = 64  # it travels beside the record, whose room is reserved
 TAGS_PER_OBJECT = 10
 TAG_KEY_CHARACTERS = 128
 TAG_VALUE_CHARACTERS = 256
@@ -24,6 +25,7 @@ TAG_VALUE_CHARACTERS = 256
 XML_LARGE_BYTES = 8 * MIB  # DeleteObjects, CompleteMultipartUpload
 XML_BYTES = MIB
 XML_DEPTH = 8
+XML_ELEMENTS = 100_000  # 10 000 parts of at most nine elements, with room
 DELETE_KEYS = 1000
 PARTS = 10_000
 

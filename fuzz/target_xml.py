@@ -1,0 +1,55 @@
+"""Fuzz the XML reader and every document read from it.
+
+Whatever bytes arrive, they are read or refused with a domain error; what was read as a
+Delete document has between one and a thousand keys.
+"""
+
+from collections.abc import Callable
+
+from s3o.model.errors import MalformedXml
+from s3o.wire import backend_documents, client_documents
+from s3o.wire.xml_read import Element, XmlReader, parse_xml
+
+_READERS: tuple[Callable[[Element], object], ...] = (
+    client_documents.read_create_bucket,
+    backend_documents.read_list_page,
+    backend_documents.read_delete_result,
+    backend_documents.read_error,
+)
+
+
+def one(data: bytes) -> None:
+    """Read data whole and in two pieces, as every document there is."""
+    root = _read(data)
+    assert root == _read_in_two(data)
+    if root is None:
+        return
+    for read in _READERS:
+        try:
+            read(root)
+        except MalformedXml:
+            pass
+    try:
+        document = client_documents.read_delete(root)
+    except MalformedXml:
+        return
+    assert 1 <= len(document.entries) <= 1000
+    assert all(entry.key for entry in document.entries)
+
+
+def _read(data: bytes) -> Element | None:
+    try:
+        return parse_xml(data)
+    except MalformedXml:
+        return None
+
+
+def _read_in_two(data: bytes) -> Element | None:
+    reader = XmlReader()
+    half = len(data) // 2
+    try:
+        reader.feed(data[:half])
+        reader.feed(data[half:])
+        return reader.finish()
+    except MalformedXml:
+        return None

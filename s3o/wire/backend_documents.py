@@ -1,0 +1,118 @@
+"""The documents backends answer with: ListBucketResult, DeleteResult and Error.
+
+What a provider says is hearsay: a document that misses what we need, or repeats its
+token, is MalformedXml, and the caller counts it as the backend's failure. Elements we
+do not know are the provider's own and are skipped.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from s3o.model.errors import MalformedXml
+from s3o.model.numbers import parse_uint
+from s3o.model.values import BlobPage, ListedBlob
+from s3o.wire.conditions import unquote_etag
+from s3o.wire.dates import parse_any_date
+from s3o.wire.xml_read import Element
+
+
+def read_list_page(root: Element) -> BlobPage:
+    """Return the page in a ListObjectsV2 answer; raises MalformedXml.
+
+    Names come back decoded where the provider honoured encoding-type=url.
+    """
+    _require_root(root, "ListBucketResult")
+    is_encoded = root.text_of("EncodingType") == "url"
+    blobs = tuple(_read_blob(one, is_encoded) for one in root.all("Contents"))
+    is_truncated = _need(root, "IsTruncated").strip().lower() == "true"
+    token = root.text_of("NextContinuationToken")
+    if is_truncated and not token:
+        raise MalformedXml("truncated without a token")
+    return BlobPage(blobs=blobs, next_token=token if is_truncated else None)
+
+
+def _read_blob(contents: Element, is_encoded: bool) -> ListedBlob:
+    name = _need(contents, "Key")
+    try:
+        size = parse_uint(_need(contents, "Size").strip())
+        if is_encoded:
+            # Some providers write a space as "+"; a literal plus is always %2B.
+            name = unquote_to_bytes(name.replace("+", " ")).decode("utf-8")
+    except ValueError:
+        raise MalformedXml("a listed blob has no proper name or size") from None
+    modified = contents.text_of("LastModified")
+    return ListedBlob(
+        name=name,
+        stored_bytes=size,
+        etag=unquote_etag(contents.text_of("ETag") or ""),
+        modified_at_us=parse_any_date(modified.strip()) if modified else None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedDelete:
+    """One deletion that the provider did not carry out."""
+
+    key: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteResult:
+    """A provider's answer to DeleteObjects; quiet answers have no deleted keys."""
+
+    deleted: tuple[str, ...]
+    failed: tuple[FailedDelete, ...]
+
+
+def read_delete_result(root: Element) -> DeleteResult:
+    """Return the outcomes in a DeleteObjects answer; raises MalformedXml."""
+    _require_root(root, "DeleteResult")
+    return DeleteResult(
+        deleted=tuple(_need(one, "Key") for one in root.all("Deleted")),
+        failed=tuple(
+            FailedDelete(
+                key=one.text_of("Key") or "",
+                code=one.text_of("Code") or "",
+                message=one.text_of("Message") or "",
+            )
+            for one in root.all("Error")
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorAnswer:
+    """A provider's Error document, as far as it concerns us."""
+
+    code: str
+    message: str
+    region: str | None = None
+    server_time: str | None = None
+
+
+def read_error(root: Element) -> ErrorAnswer:
+    """Return the error in an Error document; raises MalformedXml."""
+    # RGW and Swift wrap some errors in an ErrorResponse.
+    error = root if root.name == "Error" else root.find("Error")
+    if error is None:
+        raise MalformedXml("no Error document")
+    return ErrorAnswer(
+        code=_need(error, "Code").strip(),
+        message=error.text_of("Message") or "",
+        region=error.text_of("Region"),
+        server_time=error.text_of("ServerTime"),
+    )
+
+
+def _require_root(root: Element, name: str) -> None:
+    if root.name != name:
+        raise MalformedXml(f"the document is a {root.name}, not a {name}")
+
+
+def _need(element: Element, name: str) -> str:
+    text = element.text_of(name)
+    if text is None:
+        raise MalformedXml(f"no {name} in {element.name}")
+    return text

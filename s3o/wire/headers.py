@@ -1,0 +1,219 @@
+"""The headers of an object: what a PUT keeps, what a GET gives back.
+
+Values stay as they came, byte for byte (header text here is Latin-1, one character per
+byte). Content-Encoding loses its aws-chunked tokens, which speak of the transfer.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote_to_bytes
+
+from s3o.model import limits
+from s3o.model.errors import (
+    AclNotSupported,
+    BadRequest,
+    InvalidArgument,
+    InvalidStorageClass,
+    InvalidTag,
+    MetadataTooLarge,
+)
+from s3o.model.values import ObjectFacts, ObjectVersion, Pairs
+from s3o.wire.conditions import quote_etag
+from s3o.wire.dates import render_http_date
+
+DEFAULT_CONTENT_TYPE = "binary/octet-stream"
+METADATA_PREFIX = "x-amz-meta-"
+
+_STANDARD_HEADERS = (
+    *("cache-control", "content-disposition", "content-encoding", "content-language"),
+    *("expires", "x-amz-website-redirect-location"),
+)
+_STORAGE_CLASSES = frozenset(
+    {
+        *("STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA"),
+        *("INTELLIGENT_TIERING", "GLACIER", "GLACIER_IR", "DEEP_ARCHIVE"),
+        *("OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP"),
+    }
+)
+# What AWS's own default, bucket-owner-enforced, lets pass.
+_HARMLESS_ACLS = frozenset({"private", "bucket-owner-full-control"})
+_OTHER_ACLS = frozenset(
+    {
+        *("public-read", "public-read-write", "authenticated-read"),
+        *("aws-exec-read", "bucket-owner-read", "log-delivery-write"),
+    }
+)
+# response-* parameters of a GET and the header each replaces.
+OVERRIDES: Mapping[str, str] = {
+    "response-cache-control": "cache-control",
+    "response-content-disposition": "content-disposition",
+    "response-content-encoding": "content-encoding",
+    "response-content-language": "content-language",
+    "response-content-type": "content-type",
+    "response-expires": "expires",
+}
+_UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# Letters and digits of all scripts, on purpose.
+_TAG_TEXT = re.compile(r"[\w \t+\-=._:/@]*")
+_TAGGING = (
+    "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded "
+    "URL query parameters without tag name duplicates."
+)
+
+
+def parse_object_facts(fields: Mapping[str, str]) -> ObjectFacts:
+    """Return what a PUT's headers say of the object; raises RequestError.
+
+    fields: all of the request, names lower-case, repeats joined with a comma.
+    """
+    check_acl(fields)
+    standard = {
+        name: fields[name] for name in _STANDARD_HEADERS if fields.get(name, "")
+    }
+    encoding = _strip_aws_chunked(standard.pop("content-encoding", ""))
+    if encoding:
+        standard["content-encoding"] = encoding
+    return ObjectFacts(
+        content_type=fields.get("content-type") or DEFAULT_CONTENT_TYPE,
+        headers=tuple(sorted(standard.items())),
+        metadata=_parse_metadata(fields),
+        tags=parse_tagging_header(fields.get("x-amz-tagging", "")),
+        storage_class=_parse_storage_class(fields.get("x-amz-storage-class")),
+    )
+
+
+def _strip_aws_chunked(value: str) -> str:
+    tokens = [token.strip(" \t") for token in value.split(",")]
+    kept = ",".join(
+        token for token in tokens if token and token.lower() != "aws-chunked"
+    )
+    if len(kept) > limits.CONTENT_ENCODING_BYTES:
+        raise InvalidArgument("Content-Encoding", kept, "too long")
+    return kept
+
+
+def _parse_metadata(fields: Mapping[str, str]) -> Pairs:
+    metadata = tuple(
+        (name.removeprefix(METADATA_PREFIX), value)
+        for name, value in fields.items()
+        if name.startswith(METADATA_PREFIX)
+    )
+    size = sum(len(name) + len(value) for name, value in metadata)
+    if size > limits.USER_METADATA_BYTES:
+        raise MetadataTooLarge(size, limits.USER_METADATA_BYTES)
+    for name, value in metadata:
+        if not name:
+            raise InvalidArgument(METADATA_PREFIX, value, "metadata without a name")
+    return metadata
+
+
+def _parse_storage_class(value: str | None) -> str:
+    if value is None:
+        return "STANDARD"
+    if value not in _STORAGE_CLASSES:
+        raise InvalidStorageClass(value)
+    return value
+
+
+def check_acl(fields: Mapping[str, str]) -> None:
+    """Raise AclNotSupported or InvalidArgument for an ACL that would mean something."""
+    acl = fields.get("x-amz-acl")
+    if acl is not None and acl not in _HARMLESS_ACLS:
+        if acl in _OTHER_ACLS:
+            raise AclNotSupported(acl)
+        raise InvalidArgument("x-amz-acl", acl, "no canned ACL")
+    for name in fields:
+        if name.startswith("x-amz-grant-"):
+            raise AclNotSupported(name)
+
+
+def parse_tagging_header(value: str) -> Pairs:
+    """Return the tags of an x-amz-tagging header; raises RequestError."""
+    tags: dict[str, str] = {}
+    for pair in value.split("&") if value else ():
+        name, _, text = pair.partition("=")
+        try:
+            key, tag = _decode_tag(name), _decode_tag(text)
+        except ValueError:
+            raise InvalidArgument("x-amz-tagging", value, _TAGGING) from None
+        if key in tags:
+            raise InvalidArgument("x-amz-tagging", value, _TAGGING)
+        tags[key] = tag
+    check_tags(tuple(tags.items()))
+    return tuple(tags.items())
+
+
+def _decode_tag(text: str) -> str:
+    raw = text.replace("+", " ").encode("latin-1")
+    return unquote_to_bytes(raw).decode("utf-8")
+
+
+def check_tags(tags: Pairs) -> None:
+    """Raise InvalidTag or BadRequest for tags outside S3's rules."""
+    if len(tags) > limits.TAGS_PER_OBJECT:
+        raise BadRequest(f"Object tags cannot be greater than {limits.TAGS_PER_OBJECT}")
+    for key, value in tags:
+        if not 1 <= len(key) <= limits.TAG_KEY_CHARACTERS or not _is_tag_text(key):
+            raise InvalidTag("The TagKey you have provided is invalid")
+        if len(value) > limits.TAG_VALUE_CHARACTERS or not _is_tag_text(value):
+            raise InvalidTag("The TagValue you have provided is invalid")
+        if key.lower().startswith("aws:"):
+            raise InvalidTag("System tags cannot be added/updated by requester")
+
+
+def _is_tag_text(text: str) -> bool:
+    return _TAG_TEXT.fullmatch(text) is not None
+
+
+def parse_overrides(parameters: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the headers that response-* parameters of a GET replace.
+
+    Raises InvalidArgument for a value that could end a header.
+    """
+    replaced: dict[str, str] = {}
+    for name, value in parameters:
+        header = OVERRIDES.get(name)
+        if header is None:
+            continue
+        if _UNSAFE.search(value):
+            raise InvalidArgument(name, value, "control characters")
+        replaced[header] = value.strip().encode("utf-8").decode("latin-1")
+    return replaced
+
+
+def render_object_headers(
+    version: ObjectVersion, overrides: Mapping[str, str] | None = None
+) -> list[tuple[str, str]]:
+    """Return the headers of a GET or HEAD answer, without length and range."""
+    facts = version.facts
+    headers = [
+        ("accept-ranges", "bytes"),
+        ("last-modified", render_http_date(version.created_at_us)),
+        ("etag", quote_etag(version.etag)),
+    ]
+    described = [("content-type", facts.content_type), *facts.headers]
+    if overrides:
+        described = [pair for pair in described if pair[0] not in overrides]
+        described += overrides.items()
+    headers += described
+    headers += [(METADATA_PREFIX + name, value) for name, value in facts.metadata]
+    if facts.storage_class != "STANDARD":
+        headers.append(("x-amz-storage-class", facts.storage_class))
+    if facts.tags:
+        headers.append(("x-amz-tagging-count", str(len(facts.tags))))
+    return headers
+
+
+# RFC 9110 section 15.4.5: what a 304 keeps of the answer it stands for.
+_NOT_MODIFIED_HEADERS = frozenset({"cache-control", "expires", "vary"})
+
+
+def render_not_modified_headers(version: ObjectVersion) -> list[tuple[str, str]]:
+    """Return the headers of a 304 answer."""
+    return [
+        ("last-modified", render_http_date(version.created_at_us)),
+        ("etag", quote_etag(version.etag)),
+        *(pair for pair in version.facts.headers if pair[0] in _NOT_MODIFIED_HEADERS),
+    ]
