@@ -78,11 +78,11 @@ class XmlReader:
         return self._root
 
     def _parse(self, piece: bytes, *, is_final: bool) -> None:
-        if piece and not self._is_begun:
-            # Expat follows a UTF-16 byte order mark even where UTF-8 is demanded.
-            if piece[0] in (0xFE, 0xFF):
-                raise MalformedXml("not in UTF-8")
-            self._is_begun = True
+        # Expat recognizes UTF-16 by its byte order mark or its zero bytes even where
+        # UTF-8 is demanded.
+        if b"\0" in piece or (not self._is_begun and piece[:1] in (b"\xfe", b"\xff")):
+            raise MalformedXml("not in UTF-8")
+        self._is_begun = self._is_begun or bool(piece)
         try:
             self._parser.Parse(piece, is_final)
         except expat.ExpatError as error:
