@@ -82,3 +82,4 @@ REAPER_BATCH = 200
 # Configuration files.
 CONFIG_BYTES = 4 * MIB
 CONFIG_NODES = 100_000
+CONFIG_DEPTH = 32  # the deepest documented key has 5

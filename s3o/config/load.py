@@ -1,0 +1,70 @@
+"""Load a configuration file, or tell everything that is wrong with it, with places.
+
+The environment is an argument. Neither problems nor exceptions carry a value of the
+file: it may be a secret, and a start that fails is copied into tickets.
+"""
+
+from collections.abc import Mapping
+
+from s3o.config.check import check
+from s3o.config.document import Document, read_document
+from s3o.config.problems import ConfigError, Fault, Problem, render_path
+from s3o.config.settings import Settings
+from s3o.model import limits
+
+
+def load(path: str, environ: Mapping[str, str]) -> Settings:
+    """Return the settings in the file at path.
+
+    Raises: ConfigError with every problem there is.
+    """
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(limits.CONFIG_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no usable name"
+        problem = Problem(file=path, message=f"cannot be read: {reason}")
+        raise ConfigError((problem,)) from None
+    return parse(raw, path, environ)
+
+
+def parse(raw: bytes, file: str, environ: Mapping[str, str]) -> Settings:
+    """Return the settings in raw; file is only its name in problems."""
+    document = read_document(raw, environ)
+    settings: Settings | None = None
+    faults: list[Fault] = []
+    if document.is_readable:
+        settings, faults = check(document.data)
+    problems = _place(document, faults, file)
+    if problems or settings is None:
+        raise ConfigError(problems) from None
+    return settings
+
+
+def settings_from(data: Mapping[str, object]) -> Settings:
+    """Return the settings in plain values that code has put together."""
+    settings, faults = check(dict(data))
+    if settings is None:
+        raise ConfigError(_place(Document(), faults, "settings")) from None
+    return settings
+
+
+def _place(document: Document, faults: list[Fault], file: str) -> tuple[Problem, ...]:
+    """Return problems in the file's order, one for each path that is wrong."""
+    placed = [(item.mark, item.path, item.message) for item in document.findings]
+    known = {path for _, path, _ in placed if path}
+    for path, message in dict.fromkeys(faults):
+        # What follows only from a variable that is not set is no second problem.
+        if not any(path[: len(above)] == above for above in known):
+            placed.append((document.mark_of(path), path, message))
+    placed.sort(key=lambda item: item[0])
+    return tuple(
+        Problem(
+            file=file,
+            line=mark[0] if document.is_readable or document.findings else 0,
+            column=mark[1],
+            path=render_path(path),
+            message=message,
+        )
+        for mark, path, message in placed
+    )
