@@ -1,0 +1,365 @@
+"""A backend in memory, which keeps its own books and misbehaves on demand.
+
+It checks what no real provider would: that a storage key is written at most once, and
+that the bytes it holds never go over the quota, at any instant (`violations`). Faults
+come from a FaultPlan; late effects happen at a time of the clock, without any task.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+from s3o.backends.seam import BlobReader, DeleteOutcome, Meter
+from s3o.model import limits
+from s3o.model.errors import (
+    BackendError,
+    BackendFull,
+    BackendProtocolError,
+    BackendRefused,
+    BackendThrottled,
+    BackendUnreachable,
+    BlobMissing,
+)
+from s3o.model.names import BackendName, StorageKey
+from s3o.model.seams import ByteSource, Clock
+from s3o.model.values import (
+    BlobHeaders,
+    BlobInfo,
+    BlobPage,
+    Interval,
+    ListedBlob,
+    PutReceipt,
+)
+from tests.fakes.clock import TrioClock
+from tests.fakes.faults import Fault, FaultPlan
+from tests.fakes.sources import digests_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBlob:
+    """One blob as it lies there."""
+
+    body: bytes
+    headers: BlobHeaders
+    etag: str
+    stored_at_us: int
+
+    def info(self) -> BlobInfo:
+        """What the backend says of it."""
+        return BlobInfo(
+            stored_bytes=len(self.body),
+            etag=self.etag,
+            headers={
+                name.lower(): value
+                for name, value in (*self.headers.record, *self.headers.metadata)
+            },
+            modified_at_us=self.stored_at_us,
+        )
+
+
+@dataclass(slots=True)
+class Books:
+    """What the backend was asked to do and what it holds."""
+
+    held_bytes: int = 0
+    peak_bytes: int = 0
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+
+class _NoMeter:
+    def count_request(self) -> None:
+        pass
+
+    def count_ingress(self, size_bytes: int) -> None:
+        pass
+
+    def count_egress(self, size_bytes: int) -> None:
+        pass
+
+
+class MemoryBackend:
+    """An s3o.backends.seam.Backend. quota_bytes None: no quota is checked."""
+
+    def __init__(
+        self,
+        name: str = "memory",
+        *,
+        meter: Meter | None = None,
+        clock: Clock | None = None,
+        faults: FaultPlan | None = None,
+        quota_bytes: int | None = None,
+        list_lag_s: float = 0.0,
+        late_s: float = 400.0,
+        latency_s: tuple[float, float] = (0.0, 0.0),
+        etag_is_md5: bool = True,
+    ) -> None:
+        self.name = BackendName(name)
+        self.faults = faults or FaultPlan()
+        self.books = Books()
+        self.blobs: dict[StorageKey, StoredBlob] = {}
+        self.quota_bytes = quota_bytes
+        self.is_closed = False
+        self._meter: Meter = meter or _NoMeter()
+        self._clock: Clock = clock or TrioClock()
+        self._list_lag_s = list_lag_s
+        self._late_s = late_s
+        self._latency_s = latency_s
+        self._etag_is_md5 = etag_is_md5
+        self._late: list[tuple[float, StorageKey, StoredBlob]] = []
+        self._written: set[StorageKey] = set()
+
+    async def put(
+        self, storage_key: StorageKey, source: ByteSource, headers: BlobHeaders
+    ) -> PutReceipt:
+        """Store source's bytes, or meet a fault."""
+        fault = await self._begin("put", storage_key)
+        if storage_key in self._written:
+            self.books.violations.append(f"written twice: {storage_key}")
+        pieces: list[bytes] = []
+        left = source.size
+        while True:
+            piece = await source.read()
+            assert len(piece) <= limits.PIECE_BYTES, "a piece over the bound"
+            left -= len(piece)
+            self._meter.count_ingress(len(piece))
+            pieces.append(piece)
+            if left <= 0:
+                break
+            assert piece, "a source may not end early"
+        assert left == 0, "a source may not yield more than its size"
+        await self._travel()
+        body = b"".join(pieces)
+        blob = StoredBlob(
+            body=body,
+            headers=headers,
+            etag=digests_of(body).md5,
+            stored_at_us=self._clock.now_us(),
+        )
+        return await self._finish_put(fault, storage_key, blob)
+
+    async def _finish_put(
+        self, fault: Fault | None, storage_key: StorageKey, blob: StoredBlob
+    ) -> PutReceipt:
+        if fault is Fault.HANG_THEN_STORE:
+            at_s = self._clock.monotonic_s() + self._late_s
+            self._late.append((at_s, storage_key, blob))
+            await trio.sleep_forever()
+        self._store(storage_key, blob)
+        if fault is Fault.STORE_THEN_HANG:
+            await trio.sleep_forever()
+        self._fail_after(fault, "put")
+        return PutReceipt(etag=blob.etag, etag_is_md5=self._etag_is_md5)
+
+    @asynccontextmanager
+    async def open(
+        self, storage_key: StorageKey, interval: Interval | None = None
+    ) -> AsyncIterator[BlobReader]:
+        """Open a blob, or meet a fault."""
+        fault = await self._begin("open", storage_key)
+        blob = self._find(storage_key, "open", fault)
+        if interval is None:
+            body = blob.body
+        elif interval.stop > len(blob.body):
+            raise BackendRefused(
+                self.name, "open", "no such range", status=416, code="InvalidRange"
+            )
+        else:
+            body = blob.body[interval.start : interval.stop]
+        yield _Reader(self, blob.info(), self._spoil(fault, storage_key, body), fault)
+
+    async def head(self, storage_key: StorageKey) -> BlobInfo:
+        """Say what is known of a blob."""
+        fault = await self._begin("head", storage_key)
+        return self._find(storage_key, "head", fault).info()
+
+    async def delete(self, storage_keys: Sequence[StorageKey]) -> list[DeleteOutcome]:
+        """Delete blobs in one call; an absent one counts as deleted."""
+        assert len(storage_keys) <= 1000
+        fault = await self._begin("delete", ",".join(storage_keys))
+        if fault is not Fault.DELETE_LIES:
+            for storage_key in storage_keys:
+                self._remove(storage_key)
+        self._fail_after(fault, "delete")
+        return [DeleteOutcome(storage_key) for storage_key in storage_keys]
+
+    async def list_page(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> BlobPage:
+        """One page in byte order; young blobs are invisible for list_lag_s."""
+        fault = await self._begin("list_page", prefix)
+        seen_us = self._clock.now_us() - round(self._list_lag_s * 1_000_000)
+        names = sorted(
+            (
+                name
+                for name, blob in self.blobs.items()
+                if name.startswith(prefix)
+                and (not self._list_lag_s or blob.stored_at_us <= seen_us)
+                and (token is None or name.encode() > token.encode())
+            ),
+            key=str.encode,
+        )
+        page = names[:limit]
+        next_token = page[-1] if len(names) > limit else None
+        if fault is Fault.LIST_DROPS:
+            page = [name for name in page if self.faults.random.random() < 0.5]
+        if fault is Fault.LIST_REPEATS and page:
+            page = [page[0], *page]
+        return BlobPage(
+            blobs=tuple(self._listed(name) for name in page), next_token=next_token
+        )
+
+    async def probe(self) -> None:
+        """Answer, or meet a fault."""
+        await self._begin("probe", "")
+
+    async def aclose(self) -> None:
+        """Nothing to close; a test can ask whether it was."""
+        self.is_closed = True
+        await trio.lowlevel.checkpoint()
+
+    def lose(self, storage_key: StorageKey) -> None:
+        """Lose a blob that was stored, as disks do."""
+        self._remove(storage_key)
+
+    def settle(self) -> None:
+        """Let what is due by now happen (late PUTs)."""
+        now_s = self._clock.monotonic_s()
+        due = [late for late in self._late if late[0] <= now_s]
+        self._late = [late for late in self._late if late[0] > now_s]
+        for _, storage_key, blob in due:
+            self._store(storage_key, blob)
+
+    def names(self) -> list[StorageKey]:
+        """All names there are, in byte order, faults or not."""
+        self.settle()
+        return sorted(self.blobs, key=str.encode)
+
+    def count_egress(self, size_bytes: int) -> None:
+        """Count what a reader hands out."""
+        self._meter.count_egress(size_bytes)
+
+    async def _begin(self, operation: str, subject: str) -> Fault | None:
+        assert not self.is_closed, "a call after aclose"
+        self.settle()
+        self.books.calls.append((operation, subject))
+        self._meter.count_request()
+        fault = self.faults.draw(operation)
+        await self._travel()
+        self._fail_before(fault, operation)
+        if fault is Fault.HANG:
+            await trio.sleep_forever()
+        return fault
+
+    async def _travel(self) -> None:
+        low, high = self._latency_s
+        if high > 0:
+            await trio.sleep(self.faults.random.uniform(low, high))
+        else:
+            await trio.lowlevel.checkpoint()
+
+    def _fail_before(self, fault: Fault | None, operation: str) -> None:
+        match fault:
+            case Fault.UNREACHABLE:
+                raise BackendUnreachable(self.name, operation, "no connection")
+            case Fault.ERROR_BEFORE:
+                raise self._error_500(operation)
+            case Fault.FORBIDDEN:
+                raise BackendRefused(
+                    self.name, operation, "expired", status=403, code="AccessDenied"
+                )
+            case Fault.THROTTLED:
+                raise BackendThrottled(self.name, operation, retry_after_s=1.0)
+            case Fault.FULL:
+                raise BackendFull(self.name, operation, "no space left")
+
+    def _fail_after(self, fault: Fault | None, operation: str) -> None:
+        if fault is Fault.ERROR_AFTER:
+            raise self._error_500(operation)
+        if fault is Fault.LOST_ANSWER:
+            raise BackendUnreachable(self.name, operation, "the answer was lost")
+
+    def _error_500(self, operation: str) -> BackendError:
+        return BackendRefused(
+            self.name, operation, "boom", status=500, code="InternalError"
+        )
+
+    def _find(
+        self, storage_key: StorageKey, operation: str, fault: Fault | None
+    ) -> StoredBlob:
+        blob = self.blobs.get(storage_key)
+        if blob is None or fault is Fault.MISSING:
+            raise BlobMissing(self.name, operation, storage_key=storage_key)
+        return blob
+
+    def _spoil(
+        self, fault: Fault | None, storage_key: StorageKey, body: bytes
+    ) -> bytes:
+        if fault is Fault.FLIPPED and body:
+            position = self.faults.random.randrange(len(body))
+            spoiled = bytearray(body)
+            spoiled[position] ^= 1
+            return bytes(spoiled)
+        if fault is Fault.SWAPPED:
+            others = [name for name in sorted(self.blobs) if name != storage_key]
+            if others:
+                other = self.blobs[self.faults.random.choice(others)].body or b"\0"
+                return (other * (len(body) // len(other) + 1))[: len(body)]
+        return body
+
+    def _store(self, storage_key: StorageKey, blob: StoredBlob) -> None:
+        self._remove(storage_key)
+        self._written.add(storage_key)
+        self.blobs[storage_key] = blob
+        self.books.held_bytes += len(blob.body)
+        self.books.peak_bytes = max(self.books.peak_bytes, self.books.held_bytes)
+        if self.quota_bytes is not None and self.books.held_bytes > self.quota_bytes:
+            self.books.violations.append(
+                f"{self.books.held_bytes} bytes held, quota {self.quota_bytes}"
+            )
+
+    def _remove(self, storage_key: StorageKey) -> None:
+        blob = self.blobs.pop(storage_key, None)
+        if blob is not None:
+            self.books.held_bytes -= len(blob.body)
+
+    def _listed(self, name: StorageKey) -> ListedBlob:
+        blob = self.blobs[name]
+        return ListedBlob(
+            name=name,
+            stored_bytes=len(blob.body),
+            etag=blob.etag,
+            modified_at_us=blob.stored_at_us,
+        )
+
+
+class _Reader:
+    """The open blob; breaks off or stalls in the middle when told to."""
+
+    def __init__(
+        self, backend: MemoryBackend, info: BlobInfo, body: bytes, fault: Fault | None
+    ) -> None:
+        self.info = info
+        self._backend = backend
+        self._body = body
+        self._fault = fault
+        self._position = 0
+
+    async def read(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        stop = min(self._position + limits.PIECE_BYTES, len(self._body))
+        if self._fault in (Fault.TRUNCATED, Fault.STALLED):
+            half = len(self._body) // 2
+            if self._position >= half:
+                if self._fault is Fault.STALLED:
+                    await trio.sleep_forever()
+                raise BackendProtocolError(
+                    self._backend.name, "open", "the body ended early"
+                )
+            stop = min(stop, half)
+        piece = self._body[self._position : stop]
+        self._position = stop
+        self._backend.count_egress(len(piece))
+        return piece
