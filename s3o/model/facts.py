@@ -64,7 +64,11 @@ class OperationFinished(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendCalled(Fact):
-    """One call through the guard of one backend ended; status: success or error."""
+    """One call through the guard of one backend ended.
+
+    status: success, error, or aborted (by the caller or its client, not the backend).
+    duration_s: the time spent in the backend, without waiting for the client.
+    """
 
     backend: BackendName
     operation: str

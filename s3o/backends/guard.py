@@ -1,0 +1,289 @@
+"""Every call to a backend goes through here: breaker, monthly limits, deadlines, facts.
+
+Rules:
+- The circuit breaker hears only what tells about the backend: policy/health judges its
+  errors; a cancelled caller, a client that breaks off and a failed source tell nothing.
+- One cancel scope per call whose deadline moves (call.py); only a reader takes one per
+  piece, because a scope must not stay open around the caller's code.
+- Deletes, HEAD, listings and probes are never refused for a monthly limit: they free
+  room and find the truth. They are counted like everything else.
+
+Source: product description, Backend Circuit Breaker and Usage Limits.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from types import TracebackType
+
+from s3o.backends.call import Call, CallBody, CallMeter
+from s3o.backends.seam import Backend, BlobReader, DeleteOutcome
+from s3o.model.errors import BackendCircuitOpen, BackendOverUsage
+from s3o.model.facts import BackendCalled, BreakerChanged, UsageRejected
+from s3o.model.names import BackendName, StorageKey
+from s3o.model.seams import ByteSource, Clock, Entropy, Observer
+from s3o.model.values import (
+    BlobHeaders,
+    BlobInfo,
+    BlobPage,
+    BreakerState,
+    Interval,
+    PutReceipt,
+    Usage,
+)
+from s3o.policy.breaker import Change, CircuitBreaker
+from s3o.policy.health import Verdict
+from s3o.policy.usage import UNLIMITED, LimitType, UsageLimits, exceeded_limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendLimits:
+    """What the operator allows one backend; 0 is no limit. Replaced by a reload."""
+
+    quota_bytes: int = 0
+    max_object_size: int = 0
+    usage: UsageLimits = UNLIMITED
+
+
+class Guarded:
+    """A Backend around another one, which must count into `meter`."""
+
+    def __init__(
+        self,
+        inner: Backend,
+        *,
+        meter: CallMeter,
+        breaker: CircuitBreaker,
+        limits: BackendLimits,
+        observer: Observer,
+        clock: Clock,
+        entropy: Entropy,
+        backend_timeout_s: float,
+    ) -> None:
+        self.limits = limits
+        self._inner = inner
+        self._usage = meter.usage
+        self._breaker = breaker
+        self._observer = observer
+        self._clock = clock
+        self._entropy = entropy
+        self._timeout_s = backend_timeout_s
+
+    @property
+    def name(self) -> BackendName:
+        """Its name in the configuration."""
+        return self._inner.name
+
+    @property
+    def state(self) -> BreakerState:
+        """What the circuit breaker says."""
+        return self._breaker.state
+
+    @property
+    def opened_at_s(self) -> float | None:
+        """Since when the circuit is not closed, on the monotonic clock."""
+        return self._breaker.opened_at_s
+
+    def may_call(self) -> bool:
+        """Whether the circuit breaker would let a call through; changes nothing."""
+        return self._breaker.may_call(self._clock.monotonic_s())
+
+    def exceeded(self, proposed: Usage) -> LimitType | None:
+        """Return the monthly limit that proposed would break; changes nothing."""
+        limits = self.limits.usage
+        if not limits:
+            return None
+        return exceeded_limit(limits, self._usage.effective(), proposed)
+
+    def expire_probe(self) -> None:
+        """Give up a probe that never ended (the breaker watchdog's call)."""
+        self._note_change(self._breaker.expire_probe(self._clock.monotonic_s()))
+
+    async def put(
+        self, storage_key: StorageKey, source: ByteSource, headers: BlobHeaders
+    ) -> PutReceipt:
+        """Store source's bytes. Raises also what source.read raises."""
+        call = self.begin("PutObject", Usage(1, 0, source.size))
+        with call:
+            body = CallBody(source, call)
+            receipt = await self._inner.put(storage_key, body, headers)
+        call.succeed()
+        return receipt
+
+    def open(
+        self, storage_key: StorageKey, interval: Interval | None = None
+    ) -> AbstractAsyncContextManager[BlobReader]:
+        """Open a blob. Without an interval the limits only hear of the request."""
+        return _Opened(self, storage_key, interval)
+
+    async def head(self, storage_key: StorageKey) -> BlobInfo:
+        """Ask what the backend knows of a blob."""
+        call = self.begin("HeadObject")
+        with call:
+            info = await self._inner.head(storage_key)
+        call.succeed()
+        return info
+
+    async def delete(self, storage_keys: Sequence[StorageKey]) -> list[DeleteOutcome]:
+        """Delete blobs; a failure of one is in its outcome."""
+        call = self.begin("DeleteObjects")
+        with call:
+            outcomes = await self._inner.delete(storage_keys)
+        failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+        if failed and len(failed) == len(outcomes):
+            call.fail(failed[0])
+        else:
+            call.succeed("error" if failed else "success")
+        return outcomes
+
+    async def list_page(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> BlobPage:
+        """Return one page of the listing."""
+        call = self.begin("ListObjects")
+        with call:
+            page = await self._inner.list_page(prefix, token, limit)
+        call.succeed()
+        return page
+
+    async def probe(self) -> None:
+        """Make the cheapest call that shows whether the backend serves us."""
+        call = self.begin("Probe")
+        with call:
+            await self._inner.probe()
+        call.succeed()
+
+    async def aclose(self) -> None:
+        """Close idle connections."""
+        await self._inner.aclose()
+
+    def settle(self, call: Call, verdict: Verdict, status: str) -> None:
+        """Take the end of a call (for call.py only)."""
+        self._observer.note(
+            BackendCalled(
+                backend=self.name,
+                operation=call.operation,
+                status=status,
+                duration_s=call.spent_s,
+            )
+        )
+        self.judge(call, verdict)
+
+    def judge(self, call: Call, verdict: Verdict) -> None:
+        """Tell the breaker what a call shows; its later results no longer count."""
+        match verdict:
+            case Verdict.WELL:
+                self._note_change(self._breaker.succeeded(call.ticket))
+            case Verdict.SICK:
+                now_s = self._clock.monotonic_s()
+                jitter = self._entropy.uniform(0.0, 1.0)
+                self._note_change(self._breaker.failed(call.ticket, now_s, jitter))
+            case Verdict.NOTHING:
+                self._breaker.abandoned(call.ticket)
+
+    def begin(self, operation: str, proposed: Usage | None = None) -> Call:
+        """Let a call through or raise; limits first, for a ticket must be used.
+
+        The caller must settle the call. For this module only.
+        """
+        if proposed is not None:
+            self._refuse_over_usage(operation, proposed)
+        ticket = self._breaker.allow(self._clock.monotonic_s())
+        if ticket is None:
+            raise BackendCircuitOpen(self.name, operation, "the circuit is open")
+        for change in ticket.changes:
+            self._note_change(change)
+        return Call(self, operation, ticket, self._timeout_s)
+
+    def _refuse_over_usage(self, operation: str, proposed: Usage) -> None:
+        exceeded = self.exceeded(proposed)
+        if exceeded is None:
+            return
+        self._observer.note(
+            UsageRejected(backend=self.name, operation=operation, limit_type=exceeded)
+        )
+        raise BackendOverUsage(
+            self.name, operation, "over a monthly limit", limit_type=exceeded
+        )
+
+    def _note_change(self, change: Change | None) -> None:
+        if change is not None:
+            self._observer.note(
+                BreakerChanged(
+                    name=self.name,
+                    previous=change.previous,
+                    state=change.state,
+                    reason=change.reason,
+                )
+            )
+
+    def open_inner(
+        self, storage_key: StorageKey, interval: Interval | None
+    ) -> AbstractAsyncContextManager[BlobReader]:
+        """Open the blob unguarded (for _Opened only)."""
+        return self._inner.open(storage_key, interval)
+
+
+class _Opened:
+    """An open blob as a context manager; the call lasts as long as the block."""
+
+    def __init__(
+        self, guard: Guarded, storage_key: StorageKey, interval: Interval | None
+    ) -> None:
+        self._guard = guard
+        self._context = guard.open_inner(storage_key, interval)
+        self._interval = interval
+        self._call: Call | None = None
+
+    async def __aenter__(self) -> BlobReader:
+        length = self._interval.length if self._interval is not None else 0
+        call = self._call = self._guard.begin("GetObject", Usage(1, length, 0))
+        with call:
+            reader = await self._context.__aenter__()
+        return _GuardedReader(self._guard, call, reader, self._interval)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        assert self._call is not None
+        try:
+            return await self._context.__aexit__(kind, error, trace)
+        finally:
+            self._call.leave()
+
+
+class _GuardedReader:
+    """A seam.BlobReader with a deadline per piece."""
+
+    def __init__(
+        self,
+        guard: Guarded,
+        call: Call,
+        reader: BlobReader,
+        interval: Interval | None,
+    ) -> None:
+        self._guard = guard
+        self._call = call
+        self._reader = reader
+        self._left = reader.info.stored_bytes if interval is None else interval.length
+
+    @property
+    def info(self) -> BlobInfo:
+        """What the backend said of the blob."""
+        return self._reader.info
+
+    async def read(self) -> bytes:
+        """Return the next piece, or b"" at the end."""
+        call = self._call
+        with call:
+            piece = await self._reader.read()
+        self._left -= len(piece)
+        if not piece or self._left <= 0:
+            call.succeed()
+        elif call.ticket.is_probe and not call.is_settled:
+            # A probe must not stay open as long as a slow client reads.
+            self._guard.judge(call, Verdict.WELL)
+        return piece
