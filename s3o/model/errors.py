@@ -508,3 +508,11 @@ class SchemaUnusable(LedgerError):
     """The database's schema is newer than the code, or was tampered with."""
 
     reason: str
+
+
+@dataclass(eq=False)
+class LedgerDamaged(LedgerError):
+    """A row that no code of ours can have written; it is refused, not believed."""
+
+    table: str
+    reason: str

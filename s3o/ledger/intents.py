@@ -1,0 +1,143 @@
+"""Announce a write before its first byte leaves, and finish or drop it afterwards."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from s3o.ledger import rows
+from s3o.ledger.buckets import hold_bucket
+from s3o.ledger.objects import draw_sequence, find_current
+from s3o.ledger.pending import (
+    IntentKind,
+    IntentRow,
+    intent_of,
+    release_taken,
+    take_intent,
+)
+from s3o.ledger.quotas import QuotaMoves, quota_rows, reserve
+from s3o.ledger.seam import Tx
+from s3o.model.errors import NoRoom
+from s3o.model.names import (
+    BackendName,
+    BucketId,
+    BucketName,
+    ObjectKey,
+    StorageKey,
+    VersionId,
+)
+from s3o.model.values import Digests, ObjectFacts, QuotaRow, WriteConditions
+from s3o.policy.conditional import check_write
+
+Choose = Callable[[Sequence[QuotaRow]], Sequence[BackendName]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIntent:
+    """One write to one backend that is about to begin; sizes in bytes."""
+
+    storage_key: StorageKey
+    bucket_id: BucketId
+    bucket: BucketName
+    key: ObjectKey
+    version_id: VersionId
+    size: int
+    stored_size: int
+    facts: ObjectFacts
+    conditions: WriteConditions
+    now_us: int
+    owner: str
+    kind: str = IntentKind.OBJECT
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedIntent:
+    """Where the write goes; the sequence is for the record and the reaper."""
+
+    backend: BackendName
+    sequence: int
+
+
+async def open_intent(tx: Tx, intent: NewIntent, choose: Choose) -> OpenedIntent:
+    """Reserve room on the first of choose's candidates that has it; record the intent.
+
+    choose runs inside the transaction: it is pure, and candidates without a quota row
+    are passed over. Raises NoSuchBucket, NoRoom, PreconditionFailed, NoSuchKey.
+    """
+    await hold_bucket(tx, intent.bucket_id, intent.bucket)
+    if intent.conditions:
+        current = await find_current(tx, intent.bucket_id, intent.key)
+        check_write(intent.conditions, current, intent.bucket, intent.key)
+    backend = await _reserve(tx, intent.stored_size, choose)
+    sequence = await draw_sequence(tx, intent.bucket_id, intent.key)
+    await tx.run(
+        "insert_intent",
+        storage_key=intent.storage_key,
+        kind=intent.kind,
+        backend_name=backend,
+        bucket_id=intent.bucket_id,
+        key=intent.key,
+        version_id=intent.version_id,
+        sequence=sequence,
+        size=intent.size,
+        stored_bytes=intent.stored_size,
+        conditions=rows.conditions_text(intent.conditions),
+        content_type=intent.facts.content_type,
+        storage_class=intent.facts.storage_class,
+        headers=rows.pairs_text(intent.facts.headers),
+        metadata=rows.pairs_text(intent.facts.metadata),
+        tags=rows.pairs_text(intent.facts.tags),
+        owner=intent.owner,
+        now_us=intent.now_us,
+    )
+    return OpenedIntent(backend, sequence)
+
+
+async def _reserve(tx: Tx, size: int, choose: Choose) -> BackendName:
+    for backend in choose(await quota_rows(tx)):
+        if await reserve(tx, backend, size):
+            return backend
+    raise NoRoom(size)
+
+
+async def note_digests(
+    tx: Tx, storage_key: StorageKey, digests: Digests, stored_md5: str | None
+) -> bool:
+    """Write final digests into the intent, so that it can be promoted; False: gone."""
+    changed = await tx.run(
+        "note_digests",
+        storage_key=storage_key,
+        etag=digests.md5,
+        checksum_algorithm=digests.checksum.algorithm,
+        checksum_type=digests.checksum.type,
+        checksum_value=digests.checksum.value,
+        content_hash=digests.sha256,
+        stored_digest=stored_md5,
+    )
+    return changed == 1
+
+
+async def beat(tx: Tx, storage_keys: Iterable[StorageKey]) -> None:
+    """Count one heartbeat of uploads that still make progress."""
+    for storage_key in storage_keys:
+        await tx.run("beat_intent", storage_key=storage_key)
+
+
+async def drop_intent(
+    tx: Tx, storage_key: StorageKey, reason: str, now_us: int, is_ambiguous: bool
+) -> bool:
+    """Give an intent up: reservation to orphan bytes, name queued. False: it is gone.
+
+    is_ambiguous: the attempt may still bring bytes to the backend later.
+    """
+    intent = await take_intent(tx, storage_key)
+    if intent is None:
+        return False
+    moves = QuotaMoves()
+    await release_taken(tx, intent, moves, reason, now_us, is_ambiguous=is_ambiguous)
+    await moves.apply(tx)
+    return True
+
+
+async def list_intents(tx: Tx, limit: int, after: str = "") -> list[IntentRow]:
+    """Return intents by storage key, those behind after."""
+    found = await tx.all("list_intents", after=after, max_rows=limit)
+    return [intent_of(row) for row in found]

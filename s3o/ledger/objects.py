@@ -1,0 +1,38 @@
+"""The current version of a key, with or without its locations."""
+
+from s3o.ledger import rows
+from s3o.ledger.seam import Tx
+from s3o.model.names import BucketId, ObjectKey
+from s3o.model.values import ObjectVersion, StoredObject
+
+
+async def find_object(
+    tx: Tx, bucket_id: BucketId, key: ObjectKey
+) -> StoredObject | None:
+    """Return the version and where its bytes are, oldest location first."""
+    found = await tx.all("find_object", bucket_id=bucket_id, key=key)
+    return rows.stored_object_of(bucket_id, key, found) if found else None
+
+
+async def find_version(
+    tx: Tx, bucket_id: BucketId, key: ObjectKey
+) -> ObjectVersion | None:
+    """Return the version alone, for HEAD and conditions."""
+    row = await tx.one("find_version", bucket_id=bucket_id, key=key)
+    return None if row is None else rows.version_of(bucket_id, key, row)
+
+
+async def find_current(
+    tx: Tx, bucket_id: BucketId, key: ObjectKey
+) -> ObjectVersion | None:
+    """Return what a write needs of the version it would replace; no facts."""
+    row = await tx.one("find_current", bucket_id=bucket_id, key=key)
+    return None if row is None else rows.current_of(bucket_id, key, row)
+
+
+async def draw_sequence(tx: Tx, bucket_id: BucketId, key: ObjectKey) -> int:
+    """Return the next number of the one order of writes; the key is locked first."""
+    await tx.run("lock_key", bucket_id=bucket_id, key=key)
+    row = await tx.one("next_sequence")
+    assert row is not None
+    return rows.size(row[0])

@@ -1,0 +1,111 @@
+"""One SQLite connection, and the transaction a step sees on it.
+
+Rules: isolation_level=None, so that only our own BEGIN and COMMIT count; WAL with
+synchronous=FULL, asserted, because NORMAL loses acknowledged commits with the power;
+wal_autocheckpoint=0, because a checkpoint inside COMMIT stalls it for tens of
+milliseconds. sqlite3.Error is translated here and in group.py, nowhere else.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from s3o.ledger.seam import Row, Step, T, Value
+from s3o.model.errors import LedgerUnavailable
+
+_BUSY_TIMEOUT_MS = 5000
+_CACHE_KIB = 65536
+_STATEMENTS = 256
+_FULL = 2
+
+Queries = Mapping[str, str | None]
+
+
+def connect(path: Path | str, *, is_read_only: bool = False) -> sqlite3.Connection:
+    """Open path with our settings; raises LedgerUnavailable."""
+    try:
+        connection = sqlite3.connect(
+            path,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
+        )
+        _set_up(connection, is_read_only)
+    except sqlite3.Error as error:
+        raise LedgerUnavailable(f"cannot open {path}: {error}") from error
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, is_read_only: bool) -> None:
+    for pragma in (
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "wal_autocheckpoint=0",
+        f"cache_size=-{_CACHE_KIB}",
+        "temp_store=MEMORY",
+        "secure_delete=FAST",
+        f"query_only={int(is_read_only)}",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    assert connection.execute("PRAGMA synchronous").fetchone() == (_FULL,)
+    mode = connection.execute("PRAGMA journal_mode").fetchone()
+    assert mode in (("wal",), ("memory",)), mode
+
+
+class SqliteTx:
+    """The Tx that steps get; its methods never suspend."""
+
+    __slots__ = ("_execute", "_queries")
+
+    def __init__(self, connection: sqlite3.Connection, queries: Queries) -> None:
+        self._execute = connection.execute
+        self._queries = queries
+
+    async def one(self, query: str, /, **values: Value) -> Row | None:
+        """Run a named query; return its only row, or None if it has none."""
+        rows = await self.all(query, **values)
+        assert len(rows) < 2, f"{query} found {len(rows)} rows"
+        return rows[0] if rows else None
+
+    async def all(self, query: str, /, **values: Value) -> list[Row]:
+        """Run a named query; return its rows in order."""
+        sql = self._queries[query]
+        return [] if sql is None else self._execute(sql, values).fetchall()
+
+    async def run(self, query: str, /, **values: Value) -> int:
+        """Run a named query; return how many rows it changed."""
+        sql = self._queries[query]
+        return 0 if sql is None else self._execute(sql, values).rowcount
+
+
+def drive(step: Step[T], tx: SqliteTx) -> T:
+    """Run a step to its end at once."""
+    coroutine = step(tx)
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    coroutine.close()
+    raise AssertionError("a ledger step waited for something outside its transaction")
+
+
+class Snapshots:
+    """Reads on one connection, each over one snapshot."""
+
+    def __init__(self, connection: sqlite3.Connection, queries: Queries) -> None:
+        self._connection = connection
+        self._tx = SqliteTx(connection, queries)
+
+    def read(self, step: Step[T]) -> T:
+        """Run a step over one snapshot; raises LedgerUnavailable."""
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                return drive(step, self._tx)
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise LedgerUnavailable(f"reading failed: {error}") from error
