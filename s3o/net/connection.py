@@ -17,7 +17,7 @@ answer; so an ending connection is half-closed, read for a moment, then closed.
 h11 is the authority on what a head means, and lives here only. Source: RFC 9112.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import h11
@@ -124,24 +124,33 @@ class Connection:
 
     __slots__ = (
         "_exchange",
+        "_handshake",
         "_idle_scope",
         "_incoming",
         "_is_draining",
         "_is_tls",
+        "_is_used",
         "_service",
         "_stream",
     )
 
     def __init__(
-        self, stream: DuplexStream, service: Service, *, is_tls: bool = False
+        self,
+        stream: DuplexStream,
+        service: Service,
+        *,
+        is_tls: bool = False,
+        handshake: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._stream = stream
         self._service = service
         self._is_tls = is_tls
+        self._handshake = handshake
         self._incoming = Incoming(stream)
         self._exchange: Exchange | None = None
         self._idle_scope: trio.CancelScope | None = None
         self._is_draining = False
+        self._is_used = False
         stream.write_idle_s = service.limits.write_idle_s
 
     def drain(self) -> None:
@@ -155,20 +164,35 @@ class Connection:
     async def serve(self) -> None:
         """Serve requests until the connection ends; closes the stream."""
         try:
-            while await self._serve_one():
-                pass
-        except (ConnectionBroken, ClientGone):
+            if self._handshake is None or await self._shake_hands(self._handshake):
+                while await self._serve_one():
+                    pass
+        except (ConnectionBroken, ClientGone, ClientTooSlow):
             pass  # nobody is left to be told
+        except Exception as crash:  # noqa: BLE001  the edge of the connection task
+            self._stream.abort()
+            self._service.crashed(crash, None)
         finally:
             await self._stream.aclose()
+
+    async def _shake_hands(self, handshake: Callable[[], Awaitable[None]]) -> bool:
+        """Return whether the handshake was done in time."""
+        is_done = False
+        with trio.move_on_after(self._service.limits.tls_handshake_s) as scope:
+            self._idle_scope = scope  # no request is in hand yet
+            await handshake()
+            is_done = True
+        self._idle_scope = None
+        return is_done
 
     async def _serve_one(self) -> bool:
         """Serve one request; return whether another one may follow."""
         try:
             head = await self._next_head()
+        except ClientGone:
+            return False
         except RequestError as refusal:
-            if not isinstance(refusal, ClientGone):
-                await self._refuse(refusal)
+            await self._refuse(refusal)
             return False
         if head is None:
             return False
@@ -182,51 +206,77 @@ class Connection:
             await self._handle(exchange)
         finally:
             self._exchange = None
-        if exchange.is_cut:
-            return False
-        if not exchange.is_last:
-            return True
-        await self._linger()
-        return False
+        if exchange.is_last and not exchange.is_cut:
+            await self._linger()
+        return not exchange.is_last
 
     async def _handle(self, exchange: Exchange) -> None:
         """Run the handler; whatever happens, the exchange is finished or cut."""
         try:
             await self._service.handler(exchange)
-            if not exchange.is_finished:
-                raise RuntimeError("handler returned without completing its answer")  # noqa: TRY301
-        except (ClientGone, ClientTooSlow):
-            exchange.cut()
-        except Exception as crash:  # noqa: BLE001  the edge of the connection task
-            answer = self._service.crashed(crash, exchange)
-            if exchange.is_answered:
-                exchange.cut()
-            else:
-                exchange.is_last = True
-                await exchange.respond(*answer)
+            if exchange.is_finished:
+                return
+            failure: Exception = RuntimeError("handler returned without its answer")
+        except Exception as exc:  # noqa: BLE001  the edge of the connection task
+            failure = exc
+        except BaseExceptionGroup as group:
+            # A handler's own nursery may crash and be cancelled at once: the crash ends
+            # here, the cancellation goes on.
+            _abandon(exchange)
+            crash, rest = group.split(Exception)
+            if crash is not None:
+                self._service.crashed(crash, exchange)
+            assert rest is not None
+            raise rest from None
         except BaseException:
-            if not exchange.is_finished:
-                exchange.cut()
+            _abandon(exchange)
             raise
+        await self._settle(exchange, failure)
+
+    async def _settle(self, exchange: Exchange, failure: Exception) -> None:
+        """Answer a failed exchange if that is still possible, else cut it."""
+        exchange.is_last = True
+        answer: Answer | None = None
+        if isinstance(failure, RequestError):
+            if not isinstance(failure, ClientGone):
+                answer = self._service.refuse(failure)
+        elif not _is_gone(failure):
+            answer = self._service.crashed(failure, exchange)
+        if exchange.is_finished or exchange.is_cut:
+            return
+        if answer is None or exchange.is_answered:
+            exchange.cut()
+        else:
+            await exchange.respond(*answer)
 
     async def _next_head(self) -> RequestHead | None:
         """Wait for the next head; None if the connection ends before it begins."""
         incoming = self._incoming
-        if not incoming.buffer and not await self._wait_first_bytes():
+        if incoming.buffer:
+            await trio.lowlevel.checkpoint()  # pipelining must not starve the others
+        elif not await self._wait_first_bytes():
             return None
         end = find_head_end(incoming.buffer)
         if end < 0:
             end = await self._receive_head()
-        raw = incoming.buffer[:end]
+        head = read_head(incoming.buffer[:end])
         incoming.buffer = incoming.buffer[end:]
-        return read_head(raw)
+        return head
 
     async def _wait_first_bytes(self) -> bool:
-        """Wait between requests; return whether one begins."""
+        """Wait until a request begins; return whether one does.
+
+        A new connection has as long for that as for a head: who connects has something
+        to say.
+        """
         if self._is_draining:
             return False
-        timeout_s = self._service.limits.idle_timeout_s
-        with trio.move_on_after(timeout_s) as self._idle_scope:
+        limits = self._service.limits
+        wait_s = (
+            limits.idle_timeout_s if self._is_used else limits.read_header_timeout_s
+        )
+        self._is_used = True
+        with trio.move_on_after(wait_s) as self._idle_scope:
             self._incoming.buffer = await self._stream.receive_some(PIPELINED_BYTES)
         self._idle_scope = None
         return bool(self._incoming.buffer)
@@ -248,12 +298,13 @@ class Connection:
         raise ClientTooSlow(limit_s)
 
     async def _refuse(self, refusal: RequestError) -> None:
+        """Answer a head that no exchange can be made of, and end."""
         status, headers, body = self._service.refuse(refusal)
+        fields = render_fields(headers)
         date = self._service.dates.render()
-        head = render_head(
-            status, render_fields(headers), date, len(body), is_last=True
-        )
-        await self._stream.send_vectored([head, body])
+        head = render_head(status, fields, date, len(body), is_last=True)
+        is_bodiless = self._incoming.buffer.startswith(b"HEAD ")
+        await self._stream.send_vectored([head] if is_bodiless else [head, body])
         await self._linger()
 
     async def _linger(self) -> None:
@@ -266,3 +317,17 @@ class Connection:
                 if not piece:
                     break
                 drained += len(piece)
+
+
+def _abandon(exchange: Exchange) -> None:
+    """Cut what is unfinished; a finished answer is on its way and may arrive."""
+    exchange.is_last = True
+    if not exchange.is_finished:
+        exchange.cut()
+
+
+def _is_gone(failure: Exception) -> bool:
+    """Whether all that failed is the client's leaving, seen by a handler's nursery."""
+    if isinstance(failure, ExceptionGroup):
+        return failure.split((ClientGone, ClientTooSlow))[1] is None
+    return False

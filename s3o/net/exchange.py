@@ -10,6 +10,7 @@ is cut, never ended early as if it were whole.
 from collections.abc import Awaitable, Callable, Sequence
 
 from s3o.model.errors import ClientGone, ClientTooSlow
+from s3o.model.numbers import parse_uint
 from s3o.net.answer import (
     CONTINUE,
     Answer,
@@ -110,7 +111,7 @@ class Exchange:
             body = b""
             for name, value in headers:
                 if name.lower() == "content-length":
-                    length = int(value)
+                    length = parse_uint(value)
             headers = [pair for pair in headers if pair[0].lower() != "content-length"]
         self._prepare(status, headers, length)
         await self._send_head(body if status not in _BODILESS else b"")
@@ -127,6 +128,7 @@ class Exchange:
         """Send the next piece of the body. Raises: ClientGone, ClientTooSlow."""
         size = len(piece)
         assert self._status, "send() before start()"
+        assert self.head.method != "HEAD", "the answer to HEAD has no body"
         assert not self.is_finished, "send() after the end"
         assert self.bytes_sent + size <= self._length, "more than content_length"
         if not size:

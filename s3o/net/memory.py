@@ -113,9 +113,10 @@ class MemoryStream:
 
     def abort(self) -> None:
         """Reset the connection: what was on its way is lost, both ends break."""
-        self._is_closed = True
-        self._incoming.reset()
-        self._outgoing.reset()
+        if not self._is_closed:
+            self._is_closed = True
+            self._incoming.reset()
+            self._outgoing.reset()
 
     async def aclose(self) -> None:
         """Close at once; with bytes unread the peer sees a reset, as with TCP."""

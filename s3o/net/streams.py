@@ -82,6 +82,7 @@ class SocketStream:
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for bytes and return 1..max_bytes of them; b"" is the end."""
+        self._raise_if_closed()
         try:
             if self._may_have_more:
                 await trio.lowlevel.checkpoint()
@@ -95,13 +96,14 @@ class SocketStream:
                 else:
                     self._may_have_more = len(piece) == max_bytes
                     return piece
-        except (OSError, ValueError, trio.ClosedResourceError) as exc:
+        except (OSError, trio.ClosedResourceError) as exc:
             raise ConnectionBroken(str(exc)) from exc
 
     async def send_vectored(self, parts: Parts) -> None:
         """Send all parts in order, in as few segments as possible."""
         if len(parts) > _GATHER_PARTS:
             parts = (b"".join(parts),)
+        self._raise_if_closed()
         total = sum(map(len, parts))
         try:
             try:
@@ -112,8 +114,12 @@ class SocketStream:
                 await self._send_rest(parts, sent)
             elif total > _YIELD_BYTES:
                 await trio.lowlevel.checkpoint()
-        except (OSError, ValueError, trio.ClosedResourceError) as exc:
+        except (OSError, trio.ClosedResourceError) as exc:
             raise ConnectionBroken(str(exc)) from exc
+
+    def _raise_if_closed(self) -> None:
+        if self._is_closed:
+            raise ConnectionBroken("closed by this end")
 
     async def _send_rest(self, parts: Parts, sent: int) -> None:
         for part in parts:
