@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz.target_http_chunked import one
 from s3o.model.errors import BadRequest
 from s3o.net.chunked import ChunkedDecoder
 
@@ -69,16 +70,11 @@ _PARTS = st.sampled_from(
 )
 
 
-@given(st.lists(_PARTS, max_size=12).map(b"".join), st.lists(st.integers(0, 60)))
+@given(st.lists(_PARTS, max_size=12).map(b"".join))
 @settings(max_examples=500)
-def test_what_is_accepted_h11_decodes_alike(raw, cuts):
+def test_what_is_accepted_h11_decodes_alike(raw):
     """Where the body ends is where the next request begins."""
-    try:
-        found = _decode(raw, cuts)
-    except BadRequest:
-        return
-    if found is not None:
-        assert _decode_with_h11(raw) == found
+    one(raw)
 
 
 @given(st.lists(_PARTS, max_size=12).map(b"".join), st.lists(st.integers(0, 60)))

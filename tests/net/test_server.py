@@ -9,7 +9,12 @@ import pytest
 import trio
 
 from s3o.net.exchange import Exchange
-from s3o.net.listeners import AddressUnusable, open_listeners, parse_address
+from s3o.net.listeners import (
+    AddressUnusable,
+    adopt_listeners,
+    open_listeners,
+    parse_address,
+)
 from s3o.net.server import ServerLimits
 from s3o.net.streams import ConnectionBroken, SocketStream
 from tests.net.listening import Listening, read_answers
@@ -242,6 +247,21 @@ def test_malformed_address_is_refused(address):
     """A port that is silently another one is found by the clients."""
     with pytest.raises(AddressUnusable):
         parse_address(address)
+
+
+async def test_sockets_of_the_service_manager_are_served():
+    """With socket activation a restart refuses no connection."""
+    (opened,) = await open_listeners("127.0.0.1:0")
+    address = opened.getsockname()
+    listeners = adopt_listeners(opened.detach(), 1)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(Listening().server.serve, listeners)
+        client = await _connect(address)
+        answer = await _ask(client)
+        await client.aclose()
+        nursery.cancel_scope.cancel()
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 async def test_address_in_use_is_an_error_that_names_it():
