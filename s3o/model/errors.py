@@ -323,6 +323,13 @@ class NoSuchKey(StateError):
 
 
 @dataclass(eq=False)
+class NoSuchVersion(StateError):
+    """No version of that id at that key."""
+
+    version_id: str
+
+
+@dataclass(eq=False)
 class NoSuchUpload(StateError):
     """No multipart upload of that id at that key."""
 

@@ -47,6 +47,20 @@ def evaluate_read(
     return ReadOutcome.PROCEED
 
 
+def is_range_wanted(fields: Mapping[str, str], etag: str, modified_us: int) -> bool:
+    """Whether a Range header counts: without If-Range, or while that still holds.
+
+    A client that resumes a download of what has changed gets the whole new object.
+    """
+    value = fields.get("if-range")
+    if value is None:
+        return True
+    since_us = parse_http_date(value)
+    if since_us is not None:
+        return whole_seconds(since_us) == whole_seconds(modified_us)
+    return value != "*" and _matches(value, etag, is_weak_allowed=False)
+
+
 def _is_later(modified_us: int, value: str | None) -> bool | None:
     """Whether the object changed after the date in value; None if there is no date."""
     since_us = parse_http_date(value) if value is not None else None

@@ -177,10 +177,15 @@ def parse_overrides(parameters: Iterable[tuple[str, str]]) -> dict[str, str]:
         header = OVERRIDES.get(name)
         if header is None:
             continue
-        if _UNSAFE.search(value):
-            raise InvalidArgument(name, value, "control characters")
-        replaced[header] = value.strip().encode("utf-8").decode("latin-1")
+        replaced[header] = encode_header_value(name, value)
     return replaced
+
+
+def encode_header_value(name: str, value: str) -> str:
+    """Return a query parameter's text as a header's; raises InvalidArgument."""
+    if _UNSAFE.search(value):
+        raise InvalidArgument(name, value, "control characters")
+    return value.strip(" \t").encode("utf-8").decode("latin-1")
 
 
 def render_object_headers(

@@ -1,0 +1,145 @@
+"""Operations on buckets: list one's own, ask about one, "create" what is configured.
+
+Buckets come from the configuration. CreateBucket of one's own bucket succeeds, because
+clients create before they write; any other name is somebody else's.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+"""
+
+import base64
+import re
+
+from s3o.model import limits
+from s3o.model.errors import (
+    AclNotSupported,
+    InvalidArgument,
+    InvalidLocation,
+    NotSupported,
+)
+from s3o.model.names import BucketName
+from s3o.model.numbers import parse_uint
+from s3o.s3api.call import Call
+from s3o.s3api.owner import render_owner
+from s3o.s3api.seams import Buckets
+from s3o.wire.client_documents import CREATE_BUCKET_ELEMENTS, read_create_bucket
+from s3o.wire.dates import render_iso_date
+from s3o.wire.headers import check_acl
+from s3o.wire.xml_read import parse_xml
+from s3o.wire.xml_write import document, element, leaf, optional_leaf
+
+REGION = "us-east-1"  # requests may be signed for any region; this is what we say
+REGION_HEADER = ("x-amz-bucket-region", REGION)
+
+_LOCATION = re.compile(r"[A-Za-z0-9-]{0,63}", re.ASCII)
+
+
+class BucketOperations:
+    """Serves the operations on buckets."""
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
+
+    async def list_buckets(self, call: Call) -> None:
+        """ListBuckets: only what the caller owns, or clean-ups of others would fail."""
+        query = call.query
+        prefix = query.get("prefix") or ""
+        limit = _parse_max_buckets(query.get("max-buckets"))
+        after = _parse_token(query.get("continuation-token"))
+        if query.get("bucket-region") not in (None, "", REGION):
+            prefix, after = "", "\uffff"
+        owned = frozenset(call.owned)
+        found = sorted(
+            (
+                bucket
+                for bucket in self._buckets.all()
+                if bucket.name in owned
+                and bucket.name.startswith(prefix)
+                and bucket.name > after
+            ),
+            key=lambda bucket: bucket.name,
+        )
+        page, is_truncated = found[:limit], len(found) > limit
+        entries = [
+            element(
+                "Bucket",
+                [
+                    leaf("Name", bucket.name),
+                    leaf("CreationDate", render_iso_date(bucket.created_at_us)),
+                    leaf("BucketRegion", REGION),
+                ],
+            )
+            for bucket in page
+        ]
+        await call.respond_xml(
+            document(
+                "ListAllMyBucketsResult",
+                [
+                    render_owner(min(call.owned, default=BucketName(""))),
+                    element("Buckets", entries),
+                    optional_leaf(
+                        "ContinuationToken",
+                        _render_token(page[-1].name) if is_truncated else None,
+                    ),
+                    optional_leaf("Prefix", query.get("prefix")),
+                ],
+            )
+        )
+
+    async def head_bucket(self, call: Call) -> None:
+        """HeadBucket: it exists and is the caller's, or this would not be asked."""
+        await call.respond(
+            200, [("content-type", "application/xml"), REGION_HEADER], b""
+        )
+
+    async def get_location(self, call: Call) -> None:
+        """GetBucketLocation: empty, which is S3's name for us-east-1."""
+        await call.respond_xml(document("LocationConstraint", []))
+
+    async def create_bucket(self, call: Call) -> None:
+        """CreateBucket of a bucket the caller has: nothing happens, and that is 200."""
+        _check_create_headers(call)
+        body = await call.read_document(limits.CREATE_BUCKET_XML_BYTES)
+        if body:
+            wanted = read_create_bucket(parse_xml(body, CREATE_BUCKET_ELEMENTS))
+            if wanted.unsupported:
+                raise NotSupported(f"CreateBucket with {wanted.unsupported[0]}")
+            if not _LOCATION.fullmatch(wanted.location_constraint or ""):
+                raise InvalidLocation(wanted.location_constraint or "")
+        await call.respond(200, [("location", f"/{call.bucket.name}")])
+
+
+def _check_create_headers(call: Call) -> None:
+    """Refuse what the bucket does not have and would not get."""
+    fields = call.fields
+    check_acl(fields)
+    if fields.get("x-amz-bucket-object-lock-enabled", "false").lower() != "false":
+        raise NotSupported("x-amz-bucket-object-lock-enabled")
+    ownership = fields.get("x-amz-object-ownership", "BucketOwnerEnforced")
+    if ownership != "BucketOwnerEnforced":
+        raise AclNotSupported(ownership)
+    if fields.get("x-amz-bucket-namespace", "global") != "global":
+        raise NotSupported("x-amz-bucket-namespace")
+
+
+def _parse_max_buckets(value: str | None) -> int:
+    if not value:
+        return limits.BUCKETS_PAGE
+    try:
+        return parse_uint(value, 1, limits.BUCKETS_PAGE)
+    except ValueError:
+        raise InvalidArgument("max-buckets", value, "not 1 to 10000") from None
+
+
+def _render_token(name: BucketName) -> str:
+    return base64.urlsafe_b64encode(name.encode("ascii")).decode("ascii")
+
+
+def _parse_token(value: str | None) -> str:
+    if not value:
+        return ""
+    try:
+        return base64.b64decode(value, b"-_", validate=True).decode("ascii")
+    except ValueError:
+        raise InvalidArgument(
+            "continuation-token", value, "The continuation token provided is incorrect"
+        ) from None

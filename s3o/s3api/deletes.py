@@ -1,0 +1,87 @@
+"""Delete one object, or up to a thousand in one document.
+
+Deleting what is not there succeeds. A batch answers 200 whatever happens to its keys:
+each has its own outcome, in the order of the request.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+"""
+
+from s3o.model import limits
+from s3o.model.errors import (
+    InvalidArgument,
+    MalformedXml,
+    NoSuchVersion,
+    S3OError,
+)
+from s3o.model.names import parse_object_key
+from s3o.s3api.call import Call
+from s3o.s3api.errors import message_of, row_of
+from s3o.s3api.seams import Delete, Objects
+from s3o.wire.client_documents import DELETE_ELEMENTS, DeleteEntry, read_delete
+from s3o.wire.conditions import make_delete_conditions, parse_delete_conditions
+from s3o.wire.xml_read import parse_xml
+from s3o.wire.xml_write import document, element, leaf, optional_leaf
+
+# Every object of a bucket without versioning has this version.
+_ONLY_VERSIONS = frozenset({None, "", "null"})
+
+
+class ObjectDeletes:
+    """Serves DeleteObject and DeleteObjects."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    async def delete(self, call: Call) -> None:
+        """DeleteObject: 204, also where there was nothing."""
+        conditions = parse_delete_conditions(call.fields)
+        await self._objects.delete(call.bucket, call.key, conditions)
+        await call.respond(204)
+
+    async def delete_many(self, call: Call) -> None:
+        """DeleteObjects: the document is read and verified whole before it counts."""
+        body = await call.read_document(limits.XML_LARGE_BYTES)
+        request = read_delete(parse_xml(body, DELETE_ELEMENTS))
+        plans = [_plan(entry) for entry in request.entries]
+        deletes = [plan for plan in plans if isinstance(plan, Delete)]
+        done = iter(
+            await self._objects.delete_many(call.bucket, deletes) if deletes else ()
+        )
+        outcomes = [next(done) if isinstance(plan, Delete) else plan for plan in plans]
+        await call.respond_xml(
+            document(
+                "DeleteResult",
+                [
+                    _render_outcome(entry, outcome)
+                    for entry, outcome in zip(request.entries, outcomes, strict=True)
+                    if outcome is not None or not request.is_quiet
+                ],
+            )
+        )
+
+
+def _plan(entry: DeleteEntry) -> Delete | S3OError:
+    """Return what to delete, or why this entry fails by itself."""
+    if entry.version_id not in _ONLY_VERSIONS:
+        return NoSuchVersion(entry.version_id or "")
+    try:
+        key = parse_object_key(entry.key.encode("utf-8"))
+        conditions = make_delete_conditions(
+            etag=entry.etag, last_modified=entry.last_modified, size=entry.size
+        )
+    except InvalidArgument as error:
+        # The document's types are S3's schema, so this is not one key's failure.
+        raise MalformedXml(f"{error.name} {error.reason}") from error
+    except S3OError as error:
+        return error
+    return Delete(key=key, conditions=conditions)
+
+
+def _render_outcome(entry: DeleteEntry, error: S3OError | None) -> str:
+    named = [leaf("Key", entry.key), optional_leaf("VersionId", entry.version_id)]
+    if error is None:
+        return element("Deleted", named)
+    return element(
+        "Error",
+        [*named, leaf("Code", row_of(error).code), leaf("Message", message_of(error))],
+    )

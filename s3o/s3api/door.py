@@ -1,0 +1,242 @@
+"""The S3 clients' door: every request comes through handle(), and every answer leaves.
+
+The order is the security of it: admission, target, authentication, authorization,
+routing, headers; only then does a handler see the call, and only a call has a body.
+Nothing reads the body before all of that, so a refusal costs its client no upload.
+
+Domain errors become answers here, in one place. What nobody foresaw is not caught
+here: it goes on to the connection task, the one edge that catches everything, which
+asks crashed() for the answer. Either way the request's facts are noted exactly once.
+"""
+
+import traceback
+from collections.abc import Callable, Sequence
+
+from s3o.model.errors import (
+    AccessDenied,
+    BucketAlreadyExists,
+    ClientGone,
+    MethodNotAllowed,
+    NoSuchBucket,
+    Overloaded,
+    RequestError,
+    S3OError,
+)
+from s3o.model.facts import Crashed, RequestFinished, RequestStarted
+from s3o.model.names import BucketName, parse_bucket_name, parse_object_key
+from s3o.model.seams import Clock, Entropy, Observer
+from s3o.model.values import Bucket
+from s3o.net.exchange import Exchange
+from s3o.net.head import RequestHead
+from s3o.observe.correlation import choose_request_id, new_request_id, request_id
+from s3o.observe.operation import describe
+from s3o.s3api.answers import Answer, Identity, render_error
+from s3o.s3api.buckets import REGION_HEADER
+from s3o.s3api.call import Call, Visit
+from s3o.s3api.errors import STATUS_CLIENT_GONE, row_of
+from s3o.s3api.hoisted import merge_hoisted_headers
+from s3o.s3api.operations import (
+    Level,
+    Router,
+    is_plain_bucket,
+    level_of,
+    list_operations,
+)
+from s3o.s3api.seams import Buckets, Gate, Objects
+from s3o.wire.target import Target, parse_target
+
+
+class S3Door:
+    """Serves S3 requests. Owns: nothing but the count of those in hand."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        buckets: Buckets,
+        gate: Gate,
+        observer: Observer,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        domains: Callable[[], Sequence[str]],
+        max_concurrent_requests: Callable[[], int],
+        host_id: str,
+    ) -> None:
+        self._buckets = buckets
+        self._gate = gate
+        self._observer = observer
+        self._clock = clock
+        self._entropy = entropy
+        self._domains = domains
+        self._max_concurrent_requests = max_concurrent_requests
+        self._host_id = host_id
+        self._router = Router(list_operations(buckets, objects))
+        self._in_hand = 0
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Serve one request; see the module's docstring for what this raises."""
+        started_s = self._clock.monotonic_s()
+        head = exchange.head
+        chosen = choose_request_id(head.fields.get("x-request-id"), self._entropy)
+        request_id.set(chosen)
+        visit = Visit(exchange, Identity(request_id=chosen, host_id=self._host_id))
+        self._observer.note(RequestStarted(method=head.method))
+        self._in_hand += 1
+        try:
+            await self._serve_or_refuse(visit)
+        except BaseException as error:
+            if not exchange.is_answered:
+                is_crash = isinstance(error, Exception)
+                visit.status = row_of(error).status if is_crash else STATUS_CLIENT_GONE
+            visit.error = visit.error or describe(error)
+            raise
+        finally:
+            self._in_hand -= 1
+            self._note_finished(visit, started_s)
+
+    def refuse(self, error: RequestError) -> Answer:
+        """Return the answer to bytes that never became a request."""
+        identity = Identity(
+            request_id=new_request_id(self._entropy), host_id=self._host_id
+        )
+        return render_error(error, identity, "")
+
+    def crashed(self, error: Exception, exchange: Exchange | None) -> Answer:
+        """Report what nobody foresaw; return the answer for its client."""
+        trace = "".join(traceback.format_exception(error))
+        self._observer.note(Crashed(where="s3", traceback=trace))
+        identity = Identity(request_id=request_id.get(), host_id=self._host_id)
+        head = exchange.head if exchange is not None else None
+        return render_error(
+            error,
+            identity,
+            _path_of(head) if head is not None else "",
+            is_head=head is not None and head.method == "HEAD",
+        )
+
+    async def _serve_or_refuse(self, visit: Visit) -> None:
+        exchange = visit.exchange
+        try:
+            await self._serve(visit)
+        except ClientGone as error:
+            visit.status = STATUS_CLIENT_GONE
+            visit.error = describe(error)
+            raise
+        except S3OError as error:
+            visit.error = describe(error)
+            if exchange.is_finished:
+                return
+            if exchange.is_answered or exchange.is_cut:
+                # The rest cannot be sent. A short answer must not look like a whole
+                # one, so the connection is reset, and then there is nobody to answer.
+                exchange.cut()
+                raise ClientGone() from error
+            await self._answer(visit, error)
+
+    async def _serve(self, visit: Visit) -> None:
+        """Serve, naming at each step what a failure there is called in the audit."""
+        exchange = visit.exchange
+        head = exchange.head
+        visit.event = "s3.AdmissionRejected"
+        limit = self._max_concurrent_requests()
+        if 0 < limit < self._in_hand:
+            raise Overloaded
+        visit.event = "s3.InvalidPath"
+        target = parse_target(head.target, head.fields.get("host"), self._domains())
+        visit.bucket = target.bucket or ""
+        key = parse_object_key(target.key) if target.key is not None else None
+        visit.key = key or ""
+        visit.event = "s3.MethodNotAllowed"
+        _refuse_forms(head, target)
+        visit.event = "s3.AuthFailure"
+        admitted = self._gate.admit(exchange, target)
+        visit.event = "s3.BucketMismatch"
+        bucket = self._authorize(head.method, target, admitted.owned)
+        visit.event = "s3.MethodNotAllowed"
+        fields = merge_hoisted_headers(head.fields, target.query)
+        operation = self._router.route(head.method, target, fields)
+        visit.operation = operation.name
+        visit.event = f"s3.{operation.name}"
+        await operation.serve(
+            Call(
+                visit=visit,
+                target=target,
+                fields=fields,
+                owned=admitted.owned,
+                open_source=admitted.open_source,
+                read_document=admitted.read_document,
+                named_bucket=bucket,
+                named_key=key,
+            )
+        )
+
+    def _authorize(
+        self, method: str, target: Target, owned: Sequence[BucketName]
+    ) -> Bucket | None:
+        """Return the bucket if it is the caller's; None where none is named."""
+        name = target.bucket
+        if name is None:
+            return None
+        if name in owned:
+            return self._buckets.find(name)
+        if method == "PUT" and is_plain_bucket(target):
+            self._refuse_creation(name)
+        raise AccessDenied
+
+    def _refuse_creation(self, name: str) -> None:
+        """Tell who would create a bucket that the name is bad or taken."""
+        parse_bucket_name(name)
+        try:
+            self._buckets.find(name)
+        except NoSuchBucket:
+            return
+        raise BucketAlreadyExists(name)
+
+    async def _answer(self, visit: Visit, error: S3OError) -> None:
+        head = visit.exchange.head
+        status, headers, body = render_error(
+            error, visit.identity, _path_of(head), is_head=head.method == "HEAD"
+        )
+        if head.method == "HEAD" and visit.bucket and not visit.key:
+            # Clients look for a bucket's region even where they may not enter.
+            headers = (*headers, REGION_HEADER)
+        visit.status = status
+        await visit.exchange.respond(status, headers, body)
+
+    def _note_finished(self, visit: Visit, started_s: float) -> None:
+        exchange = visit.exchange
+        self._observer.note(
+            RequestFinished(
+                event=visit.event,
+                operation=visit.operation,
+                method=exchange.head.method,
+                path=_path_of(exchange.head),
+                status=visit.status,
+                duration_s=self._clock.monotonic_s() - started_s,
+                request_id=visit.identity.request_id,
+                remote=exchange.peer,
+                bucket=visit.bucket,
+                key=visit.key,
+                request_bytes=exchange.bytes_received,
+                response_bytes=exchange.bytes_sent,
+                error=visit.error,
+            )
+        )
+
+
+def _path_of(head: RequestHead) -> str:
+    """Return the path as sent; the query may hold a signature."""
+    return head.target.partition("?")[0]
+
+
+def _refuse_forms(head: RequestHead, target: Target) -> None:
+    """Refuse browser forms and service calls that no authentication here knows.
+
+    They carry their credentials in the body, which nobody may read unauthenticated.
+    """
+    if head.method == "POST":
+        kind = head.fields.get("content-type", "").partition(";")[0].strip().lower()
+        if level_of(target) is Level.SERVICE:
+            raise MethodNotAllowed("POST", ("GET",))
+        if kind == "multipart/form-data":
+            raise MethodNotAllowed("POST", ("GET", "HEAD", "PUT"))

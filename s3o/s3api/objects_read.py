@@ -1,0 +1,112 @@
+"""GET and HEAD of an object: conditions first, then the range, then the bytes.
+
+Everything but the bytes is answered from the ledger's row: 304, 412 and 416 touch no
+backend. Checksums are told only when asked for, and never on a range: clients would
+compare the whole object's with the slice (boto3 issue 4512).
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+"""
+
+from dataclasses import dataclass
+
+from s3o.model.errors import S3OError
+from s3o.model.values import Interval, ObjectVersion, StoredObject
+from s3o.s3api.call import Call
+from s3o.s3api.seams import Objects
+from s3o.wire.conditions import ReadOutcome, evaluate_read, is_range_wanted
+from s3o.wire.digests import checksum_headers
+from s3o.wire.headers import (
+    parse_overrides,
+    render_not_modified_headers,
+    render_object_headers,
+)
+from s3o.wire.ranges import parse_range, render_content_range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How one version answers one read; interval None means no bytes."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    interval: Interval | None
+
+    @property
+    def length(self) -> int:
+        """How many bytes the answer has."""
+        return self.interval.length if self.interval is not None else 0
+
+
+class ObjectReads:
+    """Serves GetObject and HeadObject."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    async def head(self, call: Call) -> None:
+        """HeadObject: the headers of a GET."""
+        version = await self._objects.head(call.bucket, call.key)
+        view = plan_view(call, version)
+        headers = view.headers
+        if view.status != 304:
+            headers = [*headers, ("content-length", str(view.length))]
+        await call.respond(view.status, headers)
+
+    async def get(self, call: Call) -> None:
+        """GetObject: the first piece is there before the head of the answer leaves."""
+        stored = await self._objects.find(call.bucket, call.key)
+        try:
+            view = plan_view(call, stored.version)
+        except S3OError:
+            # Opened without bytes, so that the refusal is in the audit log like a read.
+            async with self._objects.open(call.bucket, stored, None):
+                raise
+        await self._send(call, stored, view)
+
+    async def _send(self, call: Call, stored: StoredObject, view: View) -> None:
+        async with self._objects.open(call.bucket, stored, view.interval) as reading:
+            if view.interval is None:
+                await call.respond(view.status, view.headers)
+                return
+            exchange = call.visit.exchange
+            await call.visit.start(view.status, view.headers, view.length)
+            while piece := await reading.read():
+                await exchange.send(piece)
+            await exchange.finish()
+
+
+def plan_view(call: Call, version: ObjectVersion) -> View:
+    """Decide what a GET or HEAD of version answers.
+
+    Raises PreconditionFailed, RangeNotSatisfiable, InvalidArgument.
+    """
+    fields = call.fields
+    pairs = call.query.pairs
+    overrides = parse_overrides(pairs) if pairs else None
+    outcome = evaluate_read(fields, version.etag, version.created_at_us)
+    if outcome is ReadOutcome.NOT_MODIFIED:
+        return View(
+            status=304, headers=render_not_modified_headers(version), interval=None
+        )
+    headers = render_object_headers(version, overrides)
+    wanted = fields.get("range")
+    if wanted is not None and is_range_wanted(
+        fields, version.etag, version.created_at_us
+    ):
+        interval = parse_range(wanted, version.size)
+        if interval is not None:
+            headers.append(
+                ("content-range", render_content_range(interval, version.size))
+            )
+            return View(status=206, headers=headers, interval=interval)
+    if version.checksum is not None and _is_checksum_wanted(call):
+        headers += checksum_headers(version.checksum)
+    return View(
+        status=200,
+        headers=headers,
+        interval=Interval(0, version.size) if version.size else None,
+    )
+
+
+def _is_checksum_wanted(call: Call) -> bool:
+    return call.fields.get("x-amz-checksum-mode", "").upper() == "ENABLED"
