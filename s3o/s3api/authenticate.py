@@ -1,0 +1,263 @@
+"""Who is calling, and the only way to their body: before anything else is decided.
+
+Rules:
+- A request has exactly one mechanism: signature version 4 in the Authorization header,
+  a presigned query, or X-Proxy-Token. Two are refused, and one that fails never falls
+  through to another.
+- `host` and every x-amz-* header must be signed: else somebody on the way could turn a
+  signed PUT into a copy.
+- An unknown access key costs the same work as a wrong signature; comparisons take
+  constant time. Nothing is said about a signature before its date and scope are right.
+- The payload's mode is part of what was signed, and decides how the body is read; a
+  mode that is not known is refused, never taken for a plain body.
+
+Source: AWS, "Authenticating requests (AWS Signature Version 4)".
+"""
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+
+from s3o.model.errors import (
+    AccessDenied,
+    AuthorizationMalformed,
+    AuthorizationQueryMalformed,
+    HeadersNotSigned,
+    InvalidArgument,
+    InvalidRequest,
+    NotSupported,
+    PresignedExpired,
+    RequestTimeTooSkewed,
+    S3OError,
+    SeveralAuthMechanisms,
+    SignatureMismatch,
+    SigV2Refused,
+    UnknownAccessKey,
+)
+from s3o.net.exchange import RequestHead
+from s3o.s3api.body import BodyPlan
+from s3o.s3api.credentials import Caller, CredentialBook
+from s3o.wire.aws_chunked import Form
+from s3o.wire.dates import render_iso_date
+from s3o.wire.sigv4 import (
+    ALGORITHM,
+    UNSIGNED_PAYLOAD,
+    ChunkSigner,
+    canonical_request,
+    string_to_sign,
+)
+from s3o.wire.sigv4_claims import Claim, parse_authorization, parse_presigned
+from s3o.wire.target import Query, Target
+
+MAX_SKEW_US = 15 * 60 * 1_000_000  # AWS
+PROXY_HEADER = "x-proxy-token"
+_PAYLOAD_HEADER = "x-amz-content-sha256"
+_PRESIGNED_NAMES = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature")
+_FORMS = {form.value: form for form in Form}
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A caller and their body; there is no other way to either."""
+
+    caller: Caller
+    body: BodyPlan
+
+
+class _Mechanism(Enum):
+    HEADER = auto()
+    PRESIGNED = auto()
+    SIGV2 = auto()
+    TOKEN = auto()
+
+
+def authenticate(
+    head: RequestHead, target: Target, book: CredentialBook, now_us: int
+) -> Authenticated:
+    """Establish who sent the request, or raise an AuthError.
+
+    Raises also InvalidRequest, InvalidArgument and NotSupported, for payload modes.
+    """
+    match _find_mechanism(head.fields, target.query):
+        case _Mechanism.HEADER:
+            return _check_header(head, target, book, now_us)
+        case _Mechanism.PRESIGNED:
+            return _check_presigned(head, target, book, now_us)
+        case _Mechanism.TOKEN:
+            return _check_token(head, book)
+        case _Mechanism.SIGV2:
+            raise SigV2Refused()
+        case None:
+            raise AccessDenied()
+
+
+def _find_mechanism(fields: Mapping[str, str], query: Query) -> _Mechanism | None:
+    found: list[_Mechanism] = []
+    authorization = fields.get("authorization")
+    if authorization:
+        found.append(_find_scheme(authorization))
+    if query.pairs:
+        if any(map(query.has, _PRESIGNED_NAMES)):
+            found.append(_Mechanism.PRESIGNED)
+        if query.has("AWSAccessKeyId"):
+            found.append(_Mechanism.SIGV2)
+    if PROXY_HEADER in fields:
+        found.append(_Mechanism.TOKEN)
+    if len(found) > 1:
+        raise SeveralAuthMechanisms()
+    return found[0] if found else None
+
+
+def _find_scheme(authorization: str) -> _Mechanism:
+    scheme = authorization.partition(" ")[0]
+    if scheme == ALGORITHM or scheme.startswith("AWS4-"):
+        return _Mechanism.HEADER
+    if scheme == "AWS":
+        return _Mechanism.SIGV2
+    # The value may be a password; only its scheme is repeated.
+    raise InvalidArgument(
+        "Authorization", scheme[:64], "Unsupported Authorization Type"
+    )
+
+
+def _check_header(
+    head: RequestHead, target: Target, book: CredentialBook, now_us: int
+) -> Authenticated:
+    fields = head.fields
+    date = fields.get("x-amz-date", fields.get("date"))
+    claim = parse_authorization(fields["authorization"], date)
+    if book.region is not None and claim.scope.region != book.region:
+        raise AuthorizationMalformed(
+            "The authorization header is malformed; the region "
+            f"'{claim.scope.region}' is wrong; expecting '{book.region}'",
+            book.region,
+        )
+    if abs(now_us - claim.signed_at_us) > MAX_SKEW_US:
+        raise RequestTimeTooSkewed(date or "", render_iso_date(now_us))
+    payload = fields.get(_PAYLOAD_HEADER)
+    if payload is None:
+        raise InvalidRequest(
+            f"Missing required header for this request: {_PAYLOAD_HEADER}"
+        )
+    return _check_claim(head, target, book, claim, payload, target.query.pairs)
+
+
+def _check_presigned(
+    head: RequestHead, target: Target, book: CredentialBook, now_us: int
+) -> Authenticated:
+    claim = parse_presigned(target.query)
+    if book.region is not None and claim.scope.region != book.region:
+        raise AuthorizationQueryMalformed(
+            "Error parsing the X-Amz-Credential parameter; the region "
+            f"'{claim.scope.region}' is wrong; expecting '{book.region}'"
+        )
+    assert claim.expires_s is not None
+    expires_at_us = claim.signed_at_us + claim.expires_s * 1_000_000
+    is_early = claim.signed_at_us - now_us > MAX_SKEW_US
+    if is_early or now_us > expires_at_us:
+        raise PresignedExpired(
+            "Request is not yet valid" if is_early else "Request has expired",
+            render_iso_date(expires_at_us),
+            render_iso_date(now_us),
+        )
+    pairs = [pair for pair in target.query.pairs if pair[0] != "X-Amz-Signature"]
+    payload = target.query.get("X-Amz-Content-Sha256")
+    if payload is None:
+        # A header that says otherwise must be signed, like all of its kind.
+        payload = head.fields.get(_PAYLOAD_HEADER, UNSIGNED_PAYLOAD)
+    return _check_claim(head, target, book, claim, payload, pairs)
+
+
+def _check_claim(
+    head: RequestHead,
+    target: Target,
+    book: CredentialBook,
+    claim: Claim,
+    payload: str,
+    query_pairs: Sequence[tuple[str, str]],
+) -> Authenticated:
+    fields = head.fields
+    _check_signed_headers(fields, claim.signed_headers)
+    canonical = canonical_request(
+        head.method,
+        target.canonical_path,
+        query_pairs,
+        [(name, fields.get(name, "")) for name in claim.signed_headers],
+        payload,
+    )
+    text = string_to_sign(claim.timestamp, claim.scope, canonical)
+    key, caller = book.key_for(claim.access_key_id, claim.scope)
+    expected = key.sign(text.encode("latin-1"))
+    # Bytes: compare_digest raises TypeError for text that is not ASCII.
+    is_right = hmac.compare_digest(
+        claim.signature.encode("utf-8"), expected.encode("ascii")
+    )
+    if caller is None:
+        raise UnknownAccessKey(claim.access_key_id)
+    if not is_right:
+        raise SignatureMismatch(claim.access_key_id, text, canonical)
+    if fields.get("x-amz-security-token") or target.query.get("X-Amz-Security-Token"):
+        raise AccessDenied("there are no temporary credentials here")
+    chain = partial(ChunkSigner, key, claim.timestamp, claim.scope, expected)
+    plan = _plan_body(head, payload, claim.access_key_id, chain)
+    return Authenticated(caller, plan)
+
+
+def _check_signed_headers(fields: Mapping[str, str], signed: Sequence[str]) -> None:
+    """Refuse what somebody on the way could have added or changed."""
+    unsigned = [
+        name for name in fields if name.startswith("x-amz-") and name not in signed
+    ]
+    if "host" not in signed:
+        unsigned.append("host")
+    if unsigned:
+        raise HeadersNotSigned(tuple(sorted(unsigned)))
+
+
+def _check_token(head: RequestHead, book: CredentialBook) -> Authenticated:
+    caller = book.find_token(head.fields[PROXY_HEADER])
+    if caller is None:
+        raise AccessDenied()
+    payload = head.fields.get(_PAYLOAD_HEADER, UNSIGNED_PAYLOAD)
+    return Authenticated(caller, _plan_body(head, payload, "", None))
+
+
+def _plan_body(
+    head: RequestHead,
+    payload: str,
+    access_key_id: str,
+    chain: partial[ChunkSigner] | None,
+) -> BodyPlan:
+    """Return how the body is to be read, from the payload mode that was signed."""
+    form = _FORMS.get(payload)
+    is_hash = _SHA256.fullmatch(payload) is not None
+    if form is None and not is_hash and payload != UNSIGNED_PAYLOAD:
+        raise _unknown_mode(payload)
+    if form is not None and head.method != "PUT":
+        raise InvalidRequest(f"{form} is only for uploads of objects and parts")
+    if form is not None and form.is_signed and chain is None:
+        raise InvalidRequest(f"{form} needs a signed request")
+    return BodyPlan(
+        fields=head.fields,
+        content_length=head.content_length,
+        is_chunked=head.is_chunked,
+        sha256=payload.lower() if is_hash else None,
+        form=form,
+        chain=chain if form is not None and form.is_signed else None,
+        access_key_id=access_key_id,
+    )
+
+
+def _unknown_mode(payload: str) -> S3OError:
+    if payload.startswith("STREAMING-AWS4-ECDSA-"):
+        return NotSupported(payload[:64])
+    return InvalidArgument(
+        _PAYLOAD_HEADER,
+        payload[:128],
+        f"{_PAYLOAD_HEADER} must be {UNSIGNED_PAYLOAD}, {', '.join(Form)} or a valid "
+        "sha256 value.",
+    )
