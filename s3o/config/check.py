@@ -12,9 +12,9 @@ from pydantic_core import ErrorDetails
 
 from s3o.config.backends import BackendSettings, read_backend
 from s3o.config.buckets import BucketSettings
-from s3o.config.keys import sections_in, suggest_key, suggest_word
+from s3o.config.keys import sections_in, suggest_word
 from s3o.config.later import later_faults
-from s3o.config.problems import Fault, Path
+from s3o.config.problems import UNKNOWN_KEY, Fault, Path
 from s3o.config.settings import Parts, RoutingStrategy, Settings, rule_faults
 
 _T = TypeVar("_T")
@@ -26,7 +26,9 @@ def check(data: object) -> tuple[Settings | None, list[Fault]]:
     if not isinstance(data, dict):
         return None, [Fault((), "must be a section: keys with values")]
     given = {key: value for key, value in data.items() if value is not None}
-    faults = [_unknown((key,)) for key in data if key not in Settings.model_fields]
+    faults = [
+        Fault((key,), UNKNOWN_KEY) for key in data if key not in Settings.model_fields
+    ]
     buckets = _read_list(given, "buckets", _read_bucket, faults)
     backends: dict[int, BackendSettings] = _read_list(
         given, "backends", read_backend, faults
@@ -107,15 +109,9 @@ def _translate(error: ValidationError, at: Path) -> Iterator[Fault]:
     for details in error.errors(include_url=False):
         path = (*at, *details["loc"])
         if details["type"] == "extra_forbidden":
-            yield _unknown(path)
+            yield Fault(path, UNKNOWN_KEY)
         else:
             yield Fault(path, _word(details))
-
-
-def _unknown(path: Path) -> Fault:
-    meant = suggest_key(path)
-    hint = f" (did you mean '{meant}'?)" if meant else ""
-    return Fault(path, f"unknown key{hint}")
 
 
 def _word(details: ErrorDetails) -> str:

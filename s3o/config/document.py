@@ -28,7 +28,11 @@ _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _NULL = f"{_TAG}null"
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]{0,255})\}|\$\{", re.ASCII)
-_QUOTED = re.compile(r"'(?!<)[^']{2,}'|\"[^\"]{2,}\"")
+_QUOTED = re.compile(r"'([^']*)'")
+_HARMLESS = re.compile(r".|\\.|<[a-z ]+>")  # a character, or a piece of YAML's grammar
+
+# For a value that is not there: text enough to cause no second problem beside it.
+_STAND_IN = "unset"
 
 Mark = tuple[int, int]  # line and column, from 1
 
@@ -101,7 +105,11 @@ def _syntax_finding(error: yaml.MarkedYAMLError) -> Finding:
     where = error.problem_mark or error.context_mark
     mark = (where.line + 1, where.column + 1) if where else (1, 1)
     words = ", ".join(filter(None, (error.context, error.problem)))
-    return Finding(mark, (), _QUOTED.sub("'…'", words) or "not valid YAML")
+    return Finding(mark, (), _QUOTED.sub(_cover, words) or "not valid YAML")
+
+
+def _cover(match: re.Match[str]) -> str:
+    return match[0] if _HARMLESS.fullmatch(match[1]) else "'…'"
 
 
 class _BoundedLoader(yaml.SafeLoader):
@@ -223,7 +231,9 @@ class _Builder:
                 return self._environ[name]
             else:
                 message = f"environment variable {name} is not set"
-            self.findings.append(Finding(self.marks[path], path, message))
-            return ""
+            finding = Finding(self.marks[path], path, message)
+            if finding not in self.findings[-1:]:
+                self.findings.append(finding)
+            return _STAND_IN
 
         return _REFERENCE.sub(replacement, node.value)

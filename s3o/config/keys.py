@@ -47,7 +47,7 @@ def suggest_key(path: Path) -> str | None:
     general = tuple("*" if isinstance(step, int) else step for step in path)
     *above, wrong = general
     siblings = {str(key[-1]): key for key in all_keys() if key[:-1] == tuple(above)}
-    word = str(wrong)
+    word = str(wrong)[:64]
     close = difflib.get_close_matches(word.lower(), siblings, n=1, cutoff=0.6)
     if close:
         return close[0]

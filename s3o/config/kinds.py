@@ -74,10 +74,20 @@ def _or_variable(schema: dict[str, object]) -> WithJsonSchema:
 
 # ---- the kinds that fields name
 
-_redacted = PlainSerializer(str, return_type=str)
+
+def _redact(secret: Secret | None) -> str | None:
+    return None if secret is None else str(secret)
+
+
+_redacted = PlainSerializer(_redact, return_type=str | None)
 _as_go_duration = PlainSerializer(render_duration, return_type=str, when_used="json")
-_duration_schema = _or_variable(
-    {"type": "string", "pattern": f"^(0|{DURATION_PATTERN})$"}
+_duration_schema = WithJsonSchema(
+    {
+        "type": ["string", "integer"],
+        "pattern": f"^(0|{DURATION_PATTERN})$|{_VARIABLE['pattern']}",
+        "minimum": 0,
+        "maximum": 0,
+    }
 )
 text_schema = WithJsonSchema({"type": ["string", "number"]})
 
@@ -100,7 +110,7 @@ FreeText = Annotated[str, BeforeValidator(read_text), text_schema]
 OptionalText = Annotated[str | None, BeforeValidator(read_optional_text), text_schema]
 SecretText = Annotated[Secret, BeforeValidator(read_secret), _redacted, text_schema]
 OptionalSecret = Annotated[
-    Secret | None, BeforeValidator(read_optional_secret), text_schema
+    Secret | None, BeforeValidator(read_optional_secret), _redacted, text_schema
 ]
 Switch = Annotated[
     bool, BeforeValidator(read_switch), _or_variable({"type": "boolean"})

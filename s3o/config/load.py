@@ -8,7 +8,15 @@ from collections.abc import Mapping
 
 from s3o.config.check import check
 from s3o.config.document import Document, read_document
-from s3o.config.problems import ConfigError, Fault, Problem, render_path
+from s3o.config.keys import suggest_key
+from s3o.config.problems import (
+    UNKNOWN_KEY,
+    ConfigError,
+    Fault,
+    Path,
+    Problem,
+    render_path,
+)
 from s3o.config.settings import Settings
 from s3o.model import limits
 
@@ -50,21 +58,30 @@ def settings_from(data: Mapping[str, object]) -> Settings:
 
 
 def _place(document: Document, faults: list[Fault], file: str) -> tuple[Problem, ...]:
-    """Return problems in the file's order, one for each path that is wrong."""
+    """Return problems in the file's order, each said once, and not without end."""
     placed = [(item.mark, item.path, item.message) for item in document.findings]
     known = {path for _, path, _ in placed if path}
     for path, message in dict.fromkeys(faults):
         # What follows only from a variable that is not set is no second problem.
-        if not any(path[: len(above)] == above for above in known):
+        if not any(path[:depth] in known for depth in range(1, len(path) + 1)):
             placed.append((document.mark_of(path), path, message))
     placed.sort(key=lambda item: item[0])
-    return tuple(
+    problems = [
         Problem(
             file=file,
-            line=mark[0] if document.is_readable or document.findings else 0,
+            line=mark[0],
             column=mark[1],
             path=render_path(path),
-            message=message,
+            message=message + (_hint(path) if message == UNKNOWN_KEY else ""),
         )
-        for mark, path, message in placed
-    )
+        for mark, path, message in placed[: limits.CONFIG_PROBLEMS]
+    ]
+    if len(placed) > len(problems):
+        more = f"and {len(placed) - len(problems)} more problems"
+        problems.append(Problem(file=file, message=more))
+    return tuple(problems)
+
+
+def _hint(path: Path) -> str:
+    meant = suggest_key(path)
+    return f" (did you mean '{meant}'?)" if meant else ""

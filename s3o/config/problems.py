@@ -8,6 +8,10 @@ This module imports no library, so that everybody may catch ConfigError.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+_KEY_CHARACTERS = 64  # of a key are shown
+
+UNKNOWN_KEY = "unknown key"
+
 Path = tuple[str | int, ...]
 
 
@@ -19,8 +23,12 @@ class Fault(NamedTuple):
 
 
 def render_path(path: Path) -> str:
-    """Return a path as people write it: backends.0.endpoint."""
-    return ".".join(map(str, path))
+    """Return a path as people write it: backends.0.endpoint.
+
+    A key in it may be anything a file can hold, so it is made fit for one line.
+    """
+    text = ".".join(str(step)[:_KEY_CHARACTERS] for step in path)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,5 +28,11 @@ class Secret:
     def __hash__(self) -> int:
         return hash(self._text)
 
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, object]) -> "Secret":
+        return self
+
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a secret is not pickled")

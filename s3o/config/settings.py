@@ -6,6 +6,7 @@ over Parts: those sections that were readable, so that one fault hides no other.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from s3o.config.backends import AnyBackend, BackendSettings, backend_faults
@@ -166,23 +167,30 @@ def _name_faults(parts: Parts) -> Iterator[Fault]:
 
 def _credential_faults(parts: Parts) -> Iterator[Fault]:
     keys: set[str] = set()
-    tokens: list[str] = []
+    tokens: list[tuple[str, int, int]] = []
     for position, bucket in parts.buckets.items():
         for index, credential in enumerate(bucket.credentials):
-            at = ("buckets", position, "credentials", index)
             key = credential.access_key_id
             if key is not None and key in keys:
-                yield Fault((*at, "access_key_id"), f"duplicate access_key_id '{key}'")
+                at = ("buckets", position, "credentials", index, "access_key_id")
+                yield Fault(at, f"duplicate access_key_id '{key}'")
             if key is not None:
                 keys.add(key)
-            if credential.token is None:
-                continue
-            token = credential.token.reveal()
-            if token in tokens:
-                yield Fault((*at, "token"), "duplicate token")
-            elif any(t.startswith(token) or token.startswith(t) for t in tokens):
-                yield Fault((*at, "token"), "one token is a prefix of another")
-            tokens.append(token)
+            if credential.token is not None:
+                tokens.append((credential.token.reveal(), position, index))
+    yield from _token_faults(tokens)
+
+
+def _token_faults(tokens: list[tuple[str, int, int]]) -> Iterator[Fault]:
+    # Sorted, a token stands right before those that begin with it.
+    for (token, *first), (longer, *second) in pairwise(sorted(tokens)):
+        if longer.startswith(token):
+            position, index = max(first, second)
+            is_same = token == longer
+            message = (
+                "duplicate token" if is_same else "one token is a prefix of another"
+            )
+            yield Fault(("buckets", position, "credentials", index, "token"), message)
 
 
 def _quota_faults(

@@ -83,3 +83,4 @@ REAPER_BATCH = 200
 CONFIG_BYTES = 4 * MIB
 CONFIG_NODES = 100_000
 CONFIG_DEPTH = 32  # the deepest documented key has 5
+CONFIG_PROBLEMS = 200  # told at once; nobody reads more
