@@ -1,0 +1,157 @@
+"""The commands: a summary, flags, and what to run.
+
+Imports stand inside the functions on purpose: the service, its libraries and the models
+of the configuration are loaded only by the command that needs them.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+FAILURE = 1
+USAGE_ERROR = 2
+DEFAULT_CONFIG = "config.yaml"
+_MODES = ("api", "worker", "all")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command; run returns the exit code."""
+
+    summary: str
+    add_flags: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def _add_config_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-config",
+        "--config",
+        metavar="FILE",
+        default=DEFAULT_CONFIG,
+        help="configuration file (default: %(default)s)",
+    )
+
+
+def _add_serve_flags(parser: argparse.ArgumentParser) -> None:
+    _add_config_flag(parser)
+    parser.add_argument(
+        "-mode",
+        "--mode",
+        type=_read_mode,
+        default="all",
+        help="what this process does: api, worker or all (default: %(default)s)",
+    )
+
+
+def _read_mode(word: str) -> str:
+    if word not in _MODES:
+        raise argparse.ArgumentTypeError(
+            f'invalid mode "{word}": must be api, worker, or all'
+        )
+    if word != "all":
+        raise argparse.ArgumentTypeError(f"mode {word} is not in this version")
+    return word
+
+
+def _add_demo_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-listen-addr",
+        "--listen-addr",
+        metavar="ADDR",
+        default="127.0.0.1:9000",
+        help="where to listen (default: %(default)s)",
+    )
+    parser.add_argument(
+        "-folder",
+        "--folder",
+        metavar="DIR",
+        default=None,
+        help="where to keep the data until the end (default: a new temporary folder)",
+    )
+
+
+def _add_no_flags(_parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Run the service until it is told to stop."""
+    from s3o.config.problems import ConfigError
+
+    run_service: Callable[[str], int] = _find("s3o.daemon.run", "run_service")
+    try:
+        return run_service(str(options.config))
+    except ConfigError as error:
+        return _tell_problems(str(options.config), error)
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Run the service on throw-away backends until it is told to stop."""
+    run_demo: Callable[[str, str | None], int] = _find("s3o.daemon.demo", "run_demo")
+    return run_demo(options.listen_addr, options.folder)
+
+
+def _find(module: str, name: str) -> Callable[..., int]:
+    from importlib import import_module
+
+    found: Callable[..., int] = getattr(import_module(module), name)
+    return found
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Check a configuration file; print a summary, or every problem."""
+    import os
+
+    from s3o.config import ConfigError, advise, load
+
+    path = str(options.config)
+    try:
+        settings = load(path, os.environ)
+    except ConfigError as error:
+        return _tell_problems(path, error)
+    for advice in advise(settings):
+        print(f"warning: {advice}", file=sys.stderr)
+    print(f"config {path}: valid")
+    print(f"  backends: {len(settings.backends)}")
+    print(f"  buckets:  {len(settings.buckets)}")
+    print(f"  routing:  {settings.routing_strategy}")
+    return 0
+
+
+def version(_options: argparse.Namespace) -> int:
+    """Print the versions of the product and of Python, and the platform."""
+    import os
+
+    from s3o import __version__
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    platform = f"{sys.platform}/{os.uname().machine}"
+    print(f"s3-orchestrator v{__version__} python{python} {platform}")
+    return 0
+
+
+def _tell_problems(path: str, error: Exception) -> int:
+    problems = str(error).splitlines()
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    noun = "problem" if len(problems) == 1 else "problems"
+    print(f"error: config {path}: {len(problems)} {noun}", file=sys.stderr)
+    return FAILURE
+
+
+COMMANDS = {
+    "serve": Command(summary="run the service", add_flags=_add_serve_flags, run=serve),
+    "demo": Command(
+        summary="run a demonstration on throw-away backends",
+        add_flags=_add_demo_flags,
+        run=demo,
+    ),
+    "validate": Command(
+        summary="check a configuration file", add_flags=_add_config_flag, run=validate
+    ),
+    "version": Command(
+        summary="show the version", add_flags=_add_no_flags, run=version
+    ),
+}
