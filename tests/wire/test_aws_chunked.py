@@ -1,7 +1,5 @@
 """The aws-chunked body: AWS's examples, every damage, and any split of the input."""
 
-import hashlib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +14,7 @@ from s3o.model.errors import (
 )
 from s3o.wire import sigv4
 from s3o.wire.aws_chunked import Decoder, Encoder, Form, encoded_length
+from tests.wire.framing import frame_chunks
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 SCOPE = sigv4.Scope("20130524", "us-east-1")
@@ -32,23 +31,7 @@ def chain(seed=SEED):
 
 def frame(form, chunks, trailer=None, line_end=b"\r\n", seed=SEED):
     """Return the chunks framed as a client of that form does."""
-    signer = chain(seed)
-    out = b""
-    for chunk in [*chunks, b""]:
-        out += b"%x" % len(chunk)
-        if form.is_signed:
-            digest = hashlib.sha256(chunk).hexdigest()
-            out += b";chunk-signature=" + signer.sign_chunk(digest).encode()
-        out += b"\r\n" + (chunk + b"\r\n" if chunk else b"")
-    line = b""
-    if trailer is not None:
-        line = b"%s:%s" % (trailer[0].encode(), trailer[1].encode())
-        out += line + line_end
-    if form is SIGNED_TRAILER:
-        digest = hashlib.sha256(line + b"\n" if line else b"").hexdigest()
-        signature = signer.sign_trailer(digest).encode()
-        out += b"x-amz-trailer-signature:" + signature + b"\r\n"
-    return out + b"\r\n"
+    return frame_chunks(form, chunks, chain(seed), trailer, line_end)
 
 
 def decode(form, framed, size, *, trailer_name=None, split=None, seed=SEED):
