@@ -16,7 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from s3o.model import limits
-from s3o.model.names import BucketId, ObjectKey, VersionId
+from s3o.model.names import (
+    BucketId,
+    ObjectKey,
+    StorageKey,
+    VersionId,
+    parse_storage_key,
+)
 from s3o.model.numbers import parse_uint
 from s3o.model.values import BlobHeaders, ObjectFacts, Pairs
 
@@ -157,9 +163,11 @@ def _parse_text(text: str) -> Record:
 
 
 def plan_blob_headers(
-    blob: RecordedBlob,
+    record: Record,
     facts: ObjectFacts,
     *,
+    storage_key: StorageKey,
+    key: ObjectKey,
     stored_md5: str | None = None,
     stored_sha256: str | None = None,
 ) -> BlobHeaders:
@@ -167,15 +175,22 @@ def plan_blob_headers(
 
     What does not fit, or is not plain visible text, stays in the ledger alone.
     """
-    record = render_record(blob)
-    room = limits.RECORD_BYTES - measure(record)
+    beside = parse_storage_key(storage_key).key is None
+    pairs = render_record(
+        RecordedBlob(
+            record=record,
+            key=key if beside else None,
+            content_encoding=dict(facts.headers).get("content-encoding"),
+        )
+    )
+    room = limits.RECORD_BYTES - measure(pairs)
     metadata: list[tuple[str, str]] = []
     for pair in facts.metadata:
         if _is_native_metadata(*pair) and measure([pair]) <= room:
             metadata.append(pair)
             room -= measure([pair])
     return BlobHeaders(
-        record=record,
+        record=pairs,
         content_type=(
             facts.content_type
             if _is_native(facts.content_type)

@@ -211,3 +211,12 @@ async def test_a_body_that_cannot_be_completed_is_cut(house):
         getattr(caught.value, "exceptions", "")
     )
     assert (200, True) == (fact.status, fact.error.startswith("BackendsFailed"))
+
+
+async def test_metadata_is_kept_byte_for_byte(house):
+    """UTF-8 uses every byte from 0x80 on; none of them may break the answer."""
+    value = "stra\xc3\x9fe \xe2\x82\xac"
+    await house.put("b", b"", {"x-amz-meta-a": value})
+    reply = await house.ask("HEAD", "/photos/b")
+
+    assert (200, value) == (reply.status, reply.headers["x-amz-meta-a"])

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3o.model import limits
-from s3o.model.names import BucketId, ObjectKey, VersionId
+from s3o.model.names import (
+    BucketId,
+    BucketName,
+    ObjectKey,
+    VersionId,
+    WriteId,
+    make_storage_key,
+)
 from s3o.model.values import ObjectFacts
 from s3o.wire import record as records
 from s3o.wire.record import Record, RecordedBlob, parse_record, render_record
@@ -147,12 +154,17 @@ def test_metadata_travels_where_it_fits():
             *((f"m{at}", "x" * 240) for at in range(8)),
         ),
     )
+    key = ObjectKey("cat.jpg")
     planned = records.plan_blob_headers(
-        RecordedBlob(record=LARGEST.record, content_encoding="gzip"),
+        LARGEST.record,
         facts,
+        storage_key=make_storage_key(BucketName("photos"), key, WriteId("0" * 32)),
+        key=key,
         stored_md5="0" * 32,
     )
+    recorded = parse_record(dict(planned.record))
 
+    assert (None, "gzip") == (recorded.key, recorded.content_encoding)
     assert "binary/octet-stream" == planned.content_type
     assert (("cache-control", "no-cache"),) == planned.headers
     assert ["a", "m0", "m1", "m2", "m3", "m4", "m5"] == [
@@ -160,3 +172,16 @@ def test_metadata_travels_where_it_fits():
     ]
     assert records.measure(planned.record + planned.metadata) <= limits.RECORD_BYTES
     assert "0" * 32 == planned.stored_md5
+
+
+def test_a_key_travels_where_the_storage_key_has_only_its_digest():
+    """Recovery must find the name of every object, the longest too."""
+    key = ObjectKey("ü" * 512)
+    planned = records.plan_blob_headers(
+        LARGEST.record,
+        ObjectFacts(headers=(("content-encoding", "x" * 64),)),
+        storage_key=make_storage_key(BucketName("photos"), key, WriteId("0" * 32)),
+        key=key,
+    )
+
+    assert key == parse_record(dict(planned.record)).key
