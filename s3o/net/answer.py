@@ -26,7 +26,7 @@ _STATUS_LINES = {
     for status in HTTPStatus
 }
 _FIELD_LINES = re.compile(
-    r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++: [\t -~\xa0-\xff]*+\r\n)*+"
+    r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++: [\t -~\x80-\xff]*+\r\n)*+"
 ).fullmatch
 _OURS = frozenset({"connection", "content-length", "date", "transfer-encoding"})
 
