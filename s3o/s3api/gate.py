@@ -1,0 +1,48 @@
+"""The gate: authentication joined to the exchange whose body it alone may read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from s3o.model.names import BucketName
+from s3o.model.seams import Clock, DigestedSource
+from s3o.net.exchange import Exchange
+from s3o.s3api.authenticate import Authenticated, authenticate
+from s3o.s3api.body import open_body, read_document
+from s3o.s3api.credentials import CredentialBook
+from s3o.wire.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One authenticated request (an s3api.seams.Admitted)."""
+
+    exchange: Exchange
+    authenticated: Authenticated
+
+    @property
+    def owned(self) -> tuple[BucketName, ...]:
+        """The names of the caller's buckets."""
+        return self.authenticated.caller.buckets
+
+    def open_source(self) -> DigestedSource:
+        """Return the body as an object's bytes; nothing is read yet."""
+        return open_body(self.exchange, self.authenticated.body)
+
+    async def read_document(self, limit_bytes: int) -> bytes:
+        """Return the whole body, verified."""
+        return await read_document(self.exchange, self.authenticated.body, limit_bytes)
+
+
+class CredentialGate:
+    """Lets in who is in the credential book of this moment (an s3api.seams.Gate)."""
+
+    def __init__(self, clock: Clock, book: Callable[[], CredentialBook]) -> None:
+        self._clock = clock
+        self._book = book
+
+    def admit(self, exchange: Exchange, target: Target) -> Admission:
+        """Return who asks; raises AuthError and what a payload mode breaks."""
+        return Admission(
+            exchange,
+            authenticate(exchange.head, target, self._book(), self._clock.now_us()),
+        )
