@@ -19,12 +19,12 @@ from s3o.model.errors import (
 from s3o.model.names import BucketName
 from s3o.model.numbers import parse_uint
 from s3o.s3api.call import Call
+from s3o.s3api.documents import read_xml
 from s3o.s3api.owner import render_owner
 from s3o.s3api.seams import Buckets
 from s3o.wire.client_documents import CREATE_BUCKET_ELEMENTS, read_create_bucket
 from s3o.wire.dates import render_iso_date
 from s3o.wire.headers import check_acl
-from s3o.wire.xml_read import parse_xml
 from s3o.wire.xml_write import document, element, leaf, optional_leaf
 
 REGION = "us-east-1"  # requests may be signed for any region; this is what we say
@@ -98,9 +98,11 @@ class BucketOperations:
     async def create_bucket(self, call: Call) -> None:
         """CreateBucket of a bucket the caller has: nothing happens, and that is 200."""
         _check_create_headers(call)
-        body = await call.read_document(limits.CREATE_BUCKET_XML_BYTES)
-        if body:
-            wanted = read_create_bucket(parse_xml(body, CREATE_BUCKET_ELEMENTS))
+        root = await read_xml(
+            call, limits.CREATE_BUCKET_XML_BYTES, CREATE_BUCKET_ELEMENTS
+        )
+        if root is not None:
+            wanted = read_create_bucket(root)
             if wanted.unsupported:
                 raise NotSupported(f"CreateBucket with {wanted.unsupported[0]}")
             if not _LOCATION.fullmatch(wanted.location_constraint or ""):

@@ -15,11 +15,11 @@ from s3o.model.errors import (
 )
 from s3o.model.names import parse_object_key
 from s3o.s3api.call import Call
+from s3o.s3api.documents import read_xml
 from s3o.s3api.errors import message_of, row_of
 from s3o.s3api.seams import Delete, Objects
 from s3o.wire.client_documents import DELETE_ELEMENTS, DeleteEntry, read_delete
 from s3o.wire.conditions import make_delete_conditions, parse_delete_conditions
-from s3o.wire.xml_read import parse_xml
 from s3o.wire.xml_write import document, element, leaf, optional_leaf
 
 # Every object of a bucket without versioning has this version.
@@ -40,8 +40,10 @@ class ObjectDeletes:
 
     async def delete_many(self, call: Call) -> None:
         """DeleteObjects: the document is read and verified whole before it counts."""
-        body = await call.read_document(limits.XML_LARGE_BYTES)
-        request = read_delete(parse_xml(body, DELETE_ELEMENTS))
+        root = await read_xml(call, limits.XML_LARGE_BYTES, DELETE_ELEMENTS)
+        if root is None:
+            raise MalformedXml("no document")
+        request = read_delete(root)
         plans = [_plan(entry) for entry in request.entries]
         deletes = [plan for plan in plans if isinstance(plan, Delete)]
         done = iter(
