@@ -40,6 +40,8 @@ _PARAMETERS = (
     "X-Amz-SignedHeaders",
     "X-Amz-Expires",
 )
+# A week after any accepted date can still be written with four digits of year.
+_END_OF_TIME_US = 253_370_764_800_000_000  # the year 9999
 _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 
 
@@ -93,7 +95,7 @@ def parse_authorization(value: str, date: str | None) -> Claim:
         signed_at_us = parse_timestamp(date)
         if signed_at_us is None:
             signed_at_us = parse_http_date(date)
-    if signed_at_us is None or signed_at_us < 0:
+    if signed_at_us is None or not 0 <= signed_at_us < _END_OF_TIME_US:
         raise AccessDenied(
             "AWS authentication requires a valid Date or x-amz-date header"
         )
@@ -136,7 +138,7 @@ def _read_presigned(query: Query) -> Claim:
     if algorithm != ALGORITHM:
         raise _Fault(f"X-Amz-Algorithm only supports {ALGORITHM}")
     signed_at_us = parse_timestamp(date)
-    if signed_at_us is None or signed_at_us < 0:
+    if signed_at_us is None or not 0 <= signed_at_us < _END_OF_TIME_US:
         raise _Fault("X-Amz-Date must be in the ISO8601 format yyyyMMdd'T'HHmmss'Z'")
     access_key_id, scope = _parse_credential(credential, date)
     return Claim(

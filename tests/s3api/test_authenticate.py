@@ -281,7 +281,13 @@ def test_a_request_from_another_time_is_skewed(seconds):
     assert "20130524T000000Z" == refusal.value.request_time
 
 
-@pytest.mark.parametrize("date", [None, "", "yesterday", "20130524", "2013" * 4])
+@pytest.mark.parametrize(
+    "date",
+    [
+        *(None, "", "yesterday", "20130524", "2013" * 4, "99991231T235959Z"),
+        "Fri, 31 Dec 9999 23:59:60 GMT",
+    ],
+)
 def test_a_request_without_a_readable_date_is_denied(date):
     """Without a date a signature would be good for ever."""
     with pytest.raises(AccessDenied):
@@ -343,6 +349,9 @@ def test_a_malformed_authorization_header_is_refused_as_such(find, replace):
         {"X-Amz-Date": "20130524"},
         {"X-Amz-Date": "20131324T000000Z"},
         {"X-Amz-Date": "20130524T240000Z"},
+        {"X-Amz-Date": "00000101T000000Z"},
+        {"X-Amz-Date": "19691231T235959Z"},
+        {"X-Amz-Date": "99991231T235959Z"},
         {"X-Amz-Date": "Fri, 24 May 2013 00:00:00 GMT"},
         {"X-Amz-Expires": None},
         {"X-Amz-Expires": "0"},
