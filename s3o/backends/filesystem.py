@@ -1,0 +1,108 @@
+"""The file system, call by call: the seam where a test counts, fails or crashes.
+
+Everything here blocks; it runs in a worker thread. Paths are bytes, because names are
+bytes and their order is the listing's order. Nothing is followed through a symlink.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_OLD = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class FileSystem:
+    """The operating system's files. Raises OSError, nothing else."""
+
+    def create(self, path: bytes) -> int:
+        """Open a new file for writing; FileExistsError if there is one."""
+        return os.open(path, _NEW, 0o600)
+
+    def open(self, path: bytes) -> int:
+        """Open an existing file for reading."""
+        return os.open(path, _OLD)
+
+    def close(self, fd: int) -> None:
+        """Close a file."""
+        os.close(fd)
+
+    def write(self, fd: int, piece: bytes | bytearray) -> None:
+        """Write all of piece."""
+        left = memoryview(piece)
+        while left:
+            left = left[os.write(fd, left) :]
+
+    def read_at(self, fd: int, size_bytes: int, offset: int) -> bytes:
+        """Return up to size_bytes from offset; fewer only at the end of the file."""
+        return os.pread(fd, size_bytes, offset)
+
+    def status(self, file: int | bytes) -> os.stat_result:
+        """Return what the file system knows of an open file or a path."""
+        return os.stat(file, follow_symlinks=isinstance(file, int))
+
+    def sync_file(self, fd: int) -> None:
+        """Return once the file's bytes and size would survive a loss of power."""
+        os.fsync(fd)
+
+    def sync_directory(self, path: bytes) -> None:
+        """Return once the directory's entries would survive a loss of power."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def make_directory(self, path: bytes) -> bool:
+        """Make a directory; False if there is one."""
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            return False
+        return True
+
+    def remove_directory(self, path: bytes) -> bool:
+        """Remove an empty directory; False if it is not empty, or not there."""
+        try:
+            os.rmdir(path)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                return False
+            raise
+        return True
+
+    def link(self, source: bytes, target: bytes) -> None:
+        """Give a file a second name; FileExistsError if the name is taken."""
+        os.link(source, target, follow_symlinks=False)
+
+    def rename(self, source: bytes, target: bytes) -> None:
+        """Move a file to another name, whatever has that name."""
+        os.rename(source, target)
+
+    def exists(self, path: bytes) -> bool:
+        """Whether there is anything of that name."""
+        return os.path.lexists(path)
+
+    def unlink(self, path: bytes) -> bool:
+        """Take a name away; False if it is not there."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def lock(self, fd: int) -> bool:
+        """Mark an open file as in use until it is closed; False if it is already."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    @contextmanager
+    def scan(self, path: bytes) -> Iterator[Iterator["os.DirEntry[bytes]"]]:
+        """Go through a directory's entries, in no order."""
+        with os.scandir(path) as entries:
+            yield entries
