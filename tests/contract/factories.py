@@ -1,0 +1,81 @@
+"""The backends that the contract suite runs over.
+
+A factory is an async context manager that yields an empty backend of its own; the name
+is the test's id. To add one, write it and put it into FACTORIES, with the marks it
+needs (`slow`, `real`). One that cannot run here calls pytest.skip with the reason.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from s3o.backends.directory import DirectoryBackend
+from s3o.backends.seam import Backend, Meter
+from s3o.model.names import BackendName
+from s3o.model.values import Usage
+from tests.fakes.clock import TrioClock
+from tests.fakes.entropy import SeededEntropy
+from tests.fakes.memory_backend import MemoryBackend
+
+
+class CountingMeter:
+    """A seam.Meter that a test can read."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+
+    def count_request(self) -> None:
+        """One request."""
+        self.usage += Usage(1, 0, 0)
+
+    def count_ingress(self, size_bytes: int) -> None:
+        """Bytes to the backend."""
+        self.usage += Usage(0, 0, size_bytes)
+
+    def count_egress(self, size_bytes: int) -> None:
+        """Bytes from the backend."""
+        self.usage += Usage(0, size_bytes, 0)
+
+
+BackendFactory = Callable[[Path, Meter], AbstractAsyncContextManager[Backend]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contracted:
+    """One implementation, and how far it can be held to the seam.
+
+    is_write_once: whether it refuses a second blob of the same name by itself (S3 does
+    not; our names are never used twice).
+    """
+
+    make: BackendFactory
+    marks: tuple[pytest.MarkDecorator, ...] = ()
+    is_write_once: bool = False
+
+
+@asynccontextmanager
+async def memory(path: Path, meter: Meter) -> AsyncIterator[Backend]:
+    """The fake, so that it cannot lie."""
+    yield MemoryBackend("memory", meter=meter, clock=TrioClock())
+
+
+@asynccontextmanager
+async def directory(path: Path, meter: Meter) -> AsyncIterator[Backend]:
+    """A directory on this machine's disk."""
+    backend = await DirectoryBackend.open_root(
+        BackendName("directory"),
+        str(path / "root"),
+        meter=meter,
+        entropy=SeededEntropy(0, "directory"),
+    )
+    yield backend
+    await backend.aclose()
+
+
+FACTORIES: dict[str, Contracted] = {
+    "memory": Contracted(make=memory),
+    "directory": Contracted(make=directory, is_write_once=True),
+}
