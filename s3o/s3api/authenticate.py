@@ -130,10 +130,10 @@ def _check_header(
     fields = head.fields
     date = fields.get("x-amz-date", fields.get("date"))
     claim = parse_authorization(fields["authorization"], date)
-    if book.region is not None and claim.scope.region != book.region:
+    if book.region is not None and claim.signatory.scope.region != book.region:
         raise AuthorizationMalformed(
             "The authorization header is malformed; the region "
-            f"'{claim.scope.region}' is wrong; expecting '{book.region}'",
+            f"'{claim.signatory.scope.region}' is wrong; expecting '{book.region}'",
             book.region,
         )
     if abs(now_us - claim.signed_at_us) > MAX_SKEW_US:
@@ -150,10 +150,10 @@ def _check_presigned(
     head: RequestHead, target: Target, book: CredentialBook, now_us: int
 ) -> Authenticated:
     claim = parse_presigned(target.query)
-    if book.region is not None and claim.scope.region != book.region:
+    if book.region is not None and claim.signatory.scope.region != book.region:
         raise AuthorizationQueryMalformed(
             "Error parsing the X-Amz-Credential parameter; the region "
-            f"'{claim.scope.region}' is wrong; expecting '{book.region}'"
+            f"'{claim.signatory.scope.region}' is wrong; expecting '{book.region}'"
         )
     assert claim.expires_s is not None
     expires_at_us = claim.signed_at_us + claim.expires_s * 1_000_000
@@ -181,29 +181,30 @@ def _check_claim(
     query_pairs: Sequence[tuple[str, str]],
 ) -> Authenticated:
     fields = head.fields
-    _check_signed_headers(fields, claim.signed_headers)
+    signatory = claim.signatory
+    _check_signed_headers(fields, signatory.signed_headers)
     canonical = canonical_request(
         head.method,
         target.canonical_path,
         query_pairs,
-        [(name, fields.get(name, "")) for name in claim.signed_headers],
+        [(name, fields.get(name, "")) for name in signatory.signed_headers],
         payload,
     )
-    text = string_to_sign(claim.timestamp, claim.scope, canonical)
-    key, caller = book.key_for(claim.access_key_id, claim.scope)
+    text = string_to_sign(claim.timestamp, signatory.scope, canonical)
+    key, caller = book.key_for(signatory.access_key_id, signatory.scope)
     expected = key.sign(text.encode("latin-1"))
     # Bytes: compare_digest raises TypeError for text that is not ASCII.
     is_right = hmac.compare_digest(
         claim.signature.encode("utf-8"), expected.encode("ascii")
     )
     if caller is None:
-        raise UnknownAccessKey(claim.access_key_id)
+        raise UnknownAccessKey(signatory.access_key_id)
     if not is_right:
-        raise SignatureMismatch(claim.access_key_id, text, canonical)
+        raise SignatureMismatch(signatory.access_key_id, text, canonical)
     if fields.get("x-amz-security-token") or target.query.get("X-Amz-Security-Token"):
         raise AccessDenied("there are no temporary credentials here")
-    chain = partial(ChunkSigner, key, claim.timestamp, claim.scope, expected)
-    plan = _plan_body(head, payload, claim.access_key_id, chain)
+    chain = partial(ChunkSigner, key, claim.timestamp, signatory.scope, expected)
+    plan = _plan_body(head, payload, signatory.access_key_id, chain)
     return Authenticated(caller, plan)
 
 

@@ -31,7 +31,13 @@ _TIMESTAMP = re.compile(
 _SCOPE_PART = re.compile(r"[!-.0-~]{1,64}", re.ASCII)
 _TIMESTAMP_CHARACTERS = 16
 _NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:;[!#$%&'*+.^_`|~0-9a-z-]+)*")
-_COMPONENTS = frozenset({"Credential", "SignedHeaders", "Signature"})
+_COMPONENTS = ("Credential", "SignedHeaders", "Signature")
+# What nearly everybody sends; a shorter way to what _parse_components finds.
+_USUAL = re.compile(
+    rf"{ALGORITHM} Credential=([^,= \t]+), ?SignedHeaders=([^,= \t]+), ?"
+    r"Signature=([^,= \t]+)"
+)
+_CACHED_CHARACTERS = 1024  # bounds the memory that strangers can fill
 _PARAMETERS = (
     "X-Amz-Algorithm",
     "X-Amz-Credential",
@@ -46,15 +52,22 @@ _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """Who signed, over what, for how long; nothing of it is verified.
-
-    signature is whatever text was sent. expires_s is None for a header.
-    """
+class Signatory:
+    """Who signs, for what scope, over which headers: the same for many requests."""
 
     access_key_id: str
     scope: Scope
     signed_headers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one request says of its signature; nothing of it is verified.
+
+    signature is whatever text was sent. expires_s is None for a header.
+    """
+
+    signatory: Signatory
     signature: str
     timestamp: str  # as signed
     signed_at_us: int
@@ -90,24 +103,21 @@ def parse_authorization(value: str, date: str | None) -> Claim:
 
     Raises: AuthorizationMalformed; AccessDenied if there is no date.
     """
-    signed_at_us = None
-    if date is not None:
-        signed_at_us = parse_timestamp(date)
-        if signed_at_us is None:
-            signed_at_us = parse_http_date(date)
+    timestamp = date or ""
+    signed_at_us = parse_timestamp(timestamp)
+    if signed_at_us is None:
+        signed_at_us = parse_http_date(timestamp)
+        timestamp = ""
     if signed_at_us is None or not 0 <= signed_at_us < _END_OF_TIME_US:
         raise AccessDenied(
             "AWS authentication requires a valid Date or x-amz-date header"
         )
+    timestamp = timestamp or format_timestamp(signed_at_us)
     try:
-        found = _parse_components(value)
-        timestamp = format_timestamp(signed_at_us)
-        access_key_id, scope = _parse_credential(found["Credential"], timestamp)
+        credential, names, signature = _parse_components(value)
         return Claim(
-            access_key_id=access_key_id,
-            scope=scope,
-            signed_headers=_parse_names(found["SignedHeaders"]),
-            signature=found["Signature"],
+            signatory=_find_signatory(credential, names, timestamp),
+            signature=signature,
             timestamp=timestamp,
             signed_at_us=signed_at_us,
         )
@@ -140,11 +150,8 @@ def _read_presigned(query: Query) -> Claim:
     signed_at_us = parse_timestamp(date)
     if signed_at_us is None or not 0 <= signed_at_us < _END_OF_TIME_US:
         raise _Fault("X-Amz-Date must be in the ISO8601 format yyyyMMdd'T'HHmmss'Z'")
-    access_key_id, scope = _parse_credential(credential, date)
     return Claim(
-        access_key_id=access_key_id,
-        scope=scope,
-        signed_headers=_parse_names(names),
+        signatory=_find_signatory(credential, names, date),
         signature=signature,
         timestamp=date,
         signed_at_us=signed_at_us,
@@ -176,7 +183,11 @@ def _parse_expires(text: str) -> int:
     return expires_s
 
 
-def _parse_components(value: str) -> dict[str, str]:
+def _parse_components(value: str) -> tuple[str, str, str]:
+    """Return credential, names of the signed headers, and signature."""
+    usual = _USUAL.fullmatch(value)
+    if usual is not None:
+        return usual[1], usual[2], usual[3]
     algorithm, _, rest = value.partition(" ")
     if algorithm != ALGORITHM:
         raise _Fault(f"only {ALGORITHM} is supported")
@@ -189,19 +200,30 @@ def _parse_components(value: str) -> dict[str, str]:
                 "separated by commas"
             )
         found[name] = text
-    missing = sorted(_COMPONENTS - found.keys())
+    missing = [name for name in _COMPONENTS if name not in found]
     if missing:
         raise _Fault(f"missing {missing[0]}")
-    return found
+    return found["Credential"], found["SignedHeaders"], found["Signature"]
 
 
-def _parse_credential(text: str, timestamp: str) -> tuple[str, Scope]:
-    parts = text.rsplit("/", 4)
-    if (
-        len(parts) != 5
-        or not parts[0]
-        or not all(map(_SCOPE_PART.fullmatch, parts[1:]))
-    ):
+def _find_signatory(credential: str, names: str, timestamp: str) -> Signatory:
+    if len(credential) + len(names) <= _CACHED_CHARACTERS:
+        signatory = _cached_signatory(credential, names)
+    else:
+        signatory = _parse_signatory(credential, names)
+    date = signatory.scope.date
+    if date != timestamp[:8]:
+        raise _Fault(
+            f'Invalid credential date "{date}". This date is not the same as '
+            f'X-Amz-Date: "{timestamp[:8]}".'
+        )
+    return signatory
+
+
+def _parse_signatory(credential: str, names: str) -> Signatory:
+    parts = credential.rsplit("/", 4)
+    is_formed = len(parts) == 5 and all(map(_SCOPE_PART.fullmatch, parts[1:]))
+    if not is_formed or not parts[0]:
         raise _Fault(
             "the Credential is mal-formed; expecting "
             f'"<YOUR-AKID>/YYYYMMDD/REGION/{SERVICE}/{TERMINATOR}".'
@@ -215,16 +237,14 @@ def _parse_credential(text: str, timestamp: str) -> tuple[str, Scope]:
         raise _Fault(
             f'incorrect terminal "{terminator}". This endpoint uses "{TERMINATOR}".'
         )
-    if date != timestamp[:8]:
-        raise _Fault(
-            f'Invalid credential date "{date}". This date is not the same as '
-            f'X-Amz-Date: "{timestamp[:8]}".'
-        )
-    return access_key_id, Scope(date, region, service)
-
-
-def _parse_names(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(";"))
-    if not _NAMES.fullmatch(text) or len(names) != len(set(names)):
+    signed_headers = tuple(names.split(";"))
+    if not _NAMES.fullmatch(names) or len(signed_headers) != len(set(signed_headers)):
         raise _Fault("SignedHeaders must be header names in lower case, each once")
-    return names
+    return Signatory(
+        access_key_id=access_key_id,
+        scope=Scope(date, region, service),
+        signed_headers=signed_headers,
+    )
+
+
+_cached_signatory = lru_cache(maxsize=1024)(_parse_signatory)

@@ -130,6 +130,10 @@ def test_spaces_and_order_in_the_authorization_header_do_not_matter():
     turned = ",".join(reversed(rest.split(", ")))
 
     assert check(change(head, authorization=f"{algorithm} {turned}")).caller == CALLER
+    tight = head.fields["authorization"].replace(", ", ",")
+    assert check(change(head, authorization=tight)).caller == CALLER
+    wide = head.fields["authorization"].replace(", ", " ,\t ")
+    assert check(change(head, authorization=wide)).caller == CALLER
 
 
 def test_awss_presigned_example_gives_the_published_signature():

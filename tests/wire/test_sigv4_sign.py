@@ -114,6 +114,27 @@ def botocore_signature(path, query, headers):
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "signed"),
+    [
+        ("a", "a"),
+        ("", ""),
+        (" a", "a"),
+        ("a ", "a"),
+        ("\ta\t", "a"),
+        ("a  b   c", "a b c"),
+        ("a: b", "a: b"),
+        ('"a  b"', '"a b"'),
+        ("a\xa0\xa0b\x85", "a\xa0\xa0b\x85"),
+    ],
+)
+def test_header_values_are_trimmed_and_runs_of_spaces_collapsed(value, signed):
+    """Only spaces: str.split would also take bytes of UTF-8 for blanks."""
+    canonical = sigv4.canonical_request("GET", "/", (), [("a", value)], "h")
+
+    assert f"GET\n/\n\na:{signed}\n\na\nh" == canonical
+
+
 def test_the_signer_changes_its_key_at_midnight():
     """A process that lives longer than a day must not sign with yesterday's key."""
     signer = sigv4.RequestSigner(ACCESS_KEY, SECRET, "us-east-1")
