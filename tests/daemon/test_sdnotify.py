@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from s3o.daemon.environment import SystemClock, SystemEntropy, send_datagram
+from s3o.daemon.environment import SystemClock, send_datagram
 from s3o.daemon.sdnotify import Notifier
 
 
@@ -120,14 +120,3 @@ def test_datagram_arrives_on_a_real_socket(
     Notifier({"NOTIFY_SOCKET": shown}, 7, send_datagram, SystemClock()).ready()
 
     assert b"READY=1" == receiver.recv(100)
-
-
-def test_system_clock_and_entropy_keep_their_promises() -> None:
-    """Units and bounds of the two seams everything else trusts."""
-    clock, entropy = SystemClock(), SystemEntropy()
-
-    assert clock.now_us() > 1_700_000_000_000_000
-    assert clock.monotonic_s() <= clock.monotonic_s()
-    assert 16 == len(entropy.token(16))
-    assert entropy.token(16) != entropy.token(16)
-    assert all(2 <= entropy.uniform(2, 3) <= 3 for _ in range(100))
