@@ -281,9 +281,8 @@ async def read_document(arriving: Arriving, plan: BodyPlan, limit_bytes: int) ->
         body += piece
         if len(body) > limit_bytes:
             raise MessageTooLong(limit_bytes)
+        checks.hasher.update(piece)
     if plan.content_length is not None and len(body) != plan.content_length:
         raise IncompleteBody(plan.content_length, len(body))
-    document = bytes(body)
-    checks.hasher.update(document)
     checks.verify(None)
-    return document
+    return bytes(body)

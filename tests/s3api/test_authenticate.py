@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from s3o.model.errors import (
@@ -153,7 +153,6 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SAFE = st.text("abcXYZ019 -_.~!*'()$&+,;=:@%/?#ä€\x7f", max_size=10)
 
 
-@settings(deadline=None)
 @given(
     key=SAFE,
     query=st.dictionaries(st.sampled_from(["prefix", "a b", "ä", "acl", "x+y"]), SAFE),

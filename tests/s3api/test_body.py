@@ -2,10 +2,12 @@
 
 import base64
 import hashlib
+import io
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from botocore.httpchecksum import AwsChunkedWrapper, Crc32Checksum
+from hypothesis import given
 from hypothesis import strategies as st
 
 from s3o.model import limits
@@ -126,7 +128,6 @@ async def test_every_mode_yields_the_clients_bytes_and_their_digests(mode, size,
     assert expected == source.digests.sha256 == source.declared_sha256
 
 
-@settings(deadline=None)
 @given(
     mode=st.sampled_from(ALL_MODES),
     size=st.integers(0, 70_000),
@@ -167,6 +168,24 @@ async def test_an_unsigned_trailer_body_comes_without_a_content_length():
     )
 
     assert DATA == b"".join(await read_all(upload.open(is_chunked=True)))
+
+
+@pytest.mark.parametrize("size", [0, 1, 20_000])
+async def test_what_botocore_frames_decodes(size):
+    """Differential: the framing of boto3 and awscli, trailer included."""
+    data = DATA[:size]
+    framed = AwsChunkedWrapper(
+        io.BytesIO(data),
+        checksum_cls=Crc32Checksum,
+        checksum_name="x-amz-checksum-crc32",
+        chunk_size=8192,
+    ).read()
+    upload = Upload(UNSIGNED, data, announced="x-amz-checksum-crc32")
+    upload.wire = framed
+    source = upload.open(is_chunked=True)
+
+    assert data == b"".join(await read_all(source))
+    assert crc32(data) == source.digests.checksum.value
 
 
 async def test_tiny_chunks_are_joined():
