@@ -71,6 +71,8 @@ BACKEND_CONNECTIONS = 200
 BACKEND_IDLE_S = 60.0
 BACKEND_LIST_PAGES = 1_000_000
 BACKEND_ETAG_BYTES = 256
+BACKEND_SKIP_BYTES = MIB  # read past when a provider ignores Range
+BACKEND_DELETES = 8  # at once, where a provider deletes one by one
 
 # Ledger.
 GROUP_COMMIT_MEMBERS = 256

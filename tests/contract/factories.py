@@ -5,8 +5,9 @@ is the test's id. To add one, write it and put it into FACTORIES, with the marks
 needs (`slow`, `real`). One that cannot run here calls pytest.skip with the reason.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from s3o.model.values import Usage
 from tests.fakes.clock import TrioClock
 from tests.fakes.entropy import SeededEntropy
 from tests.fakes.memory_backend import MemoryBackend
+from tests.real import servers
+from tests.real.servers import RealServer, create_bucket, make_backend
 
 
 class CountingMeter:
@@ -48,12 +51,14 @@ class Contracted:
     """One implementation, and how far it can be held to the seam.
 
     is_write_once: whether it refuses a second blob of the same name by itself (S3 does
-    not; our names are never used twice).
+    not; our names are never used twice). has_folders: whether it makes and removes
+    folders of its own accord, and fails a PUT into one that is being removed.
     """
 
     make: BackendFactory
     marks: tuple[pytest.MarkDecorator, ...] = ()
     is_write_once: bool = False
+    has_folders: bool = False
 
 
 @asynccontextmanager
@@ -75,7 +80,23 @@ async def directory(path: Path, meter: Meter) -> AsyncIterator[Backend]:
     await backend.aclose()
 
 
+def _real(start: Callable[[], RealServer]) -> BackendFactory:
+    """A bucket of its own at a real server that all tests share."""
+
+    @asynccontextmanager
+    async def make(path: Path, meter: Meter) -> AsyncIterator[Backend]:
+        server = start()
+        digest = hashlib.sha256(str(path).encode()).hexdigest()
+        settings = server.settings(f"t{digest[:20]}")
+        await create_bucket(settings, CountingMeter())
+        async with aclosing(make_backend(settings, meter)) as backend:
+            yield backend
+
+    return make
+
+
 FACTORIES: dict[str, Contracted] = {
     "memory": Contracted(make=memory),
     "directory": Contracted(make=directory, is_write_once=True),
+    "rclone": Contracted(make=_real(servers.rclone), has_folders=True),
 }

@@ -1,0 +1,73 @@
+"""What providers do differently, as one table.
+
+The client sends the least that all of them take: no checksum headers, no trailers, no
+ACL, no tags. Only what some provider takes away from that, or what it promises beyond
+it, is here; nothing else in the product asks which provider it talks to.
+
+A profile is chosen by name, or by the endpoint's host. Source: the providers' S3
+compatibility pages, and tests/real against the servers that can be run.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One provider's ways.
+
+    etag_is_md5: the ETag of a PUT without KMS or customer keys is the body's MD5.
+    is_streaming_signed: takes STREAMING-AWS4-HMAC-SHA256-PAYLOAD.
+    has_multi_delete: takes DeleteObjects.
+    is_listing_encoded: takes encoding-type=url in listings.
+    """
+
+    name: str
+    hosts: tuple[str, ...] = ()  # suffixes of the endpoint's host
+    etag_is_md5: bool = True
+    is_streaming_signed: bool = True
+    has_multi_delete: bool = True
+    is_listing_encoded: bool = True
+
+
+PROFILES: tuple[Profile, ...] = (
+    Profile(name="aws", hosts=(".amazonaws.com", ".amazonaws.com.cn")),
+    Profile(
+        name="oci",
+        hosts=(".oraclecloud.com", ".customer-oci.com"),
+        # "x-amz-content-sha256 must be UNSIGNED-PAYLOAD or a valid sha256 value"
+        is_streaming_signed=False,
+    ),
+    Profile(name="b2", hosts=(".backblazeb2.com",)),
+    Profile(name="r2", hosts=(".r2.cloudflarestorage.com",), is_streaming_signed=False),
+    Profile(
+        name="gcs",
+        hosts=("storage.googleapis.com",),
+        is_streaming_signed=False,
+        has_multi_delete=False,
+    ),
+    Profile(name="wasabi", hosts=(".wasabisys.com",)),
+    Profile(name="minio"),
+    Profile(name="ceph"),
+    Profile(name="swift"),
+    Profile(name="rclone"),
+    Profile(name="generic"),
+)
+_BY_NAME = {profile.name: profile for profile in PROFILES}
+PROFILE_NAMES: tuple[str, ...] = tuple(_BY_NAME)
+
+
+def choose_profile(host: str, name: str | None = None) -> Profile:
+    """Return the profile of that name, or the one whose host suffix fits.
+
+    Raises KeyError for an unknown name (the configuration checks it beforehand).
+    """
+    if name is not None:
+        return _BY_NAME[name]
+    host = host.lower()
+    for profile in PROFILES:
+        if any(
+            host == suffix.lstrip(".") or host.endswith(suffix)
+            for suffix in profile.hosts
+        ):
+            return profile
+    return _BY_NAME["generic"]

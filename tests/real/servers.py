@@ -1,0 +1,200 @@
+"""Real S3 servers, started once per test process, that prove what no fake can.
+
+They verify signatures, and each has the quirks of its provider. rclone's comes from
+PyPI; OpenStack Swift with s3api and Ceph RGW from Debian (install.sh). All listen on
+loopback only, keep their data in one folder and end with the process.
+"""
+
+import atexit
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from s3o.backends.s3 import S3Backend
+from s3o.backends.s3_calls import Call, Caller
+from s3o.backends.s3_settings import S3Settings
+from s3o.backends.s3_signing import HeadWriter
+from s3o.backends.seam import Meter
+from s3o.model import limits
+from s3o.model.errors import BackendRefused
+from s3o.model.names import BackendName
+from s3o.model.seams import Clock
+from s3o.net.client import ClientPool, system_network
+from s3o.wire.sigv4 import EMPTY_SHA256
+
+_START_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealServer:
+    """A running server and the credential it knows."""
+
+    name: str
+    port: int
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    region: str = "us-east-1"
+
+    def settings(
+        self,
+        bucket: str,
+        *,
+        secret: str | None = None,
+        is_payload_unsigned: bool | None = None,
+    ) -> S3Settings:
+        """Settings of a backend over one of its buckets."""
+        return S3Settings(
+            name=BackendName(self.name),
+            endpoint=f"http://127.0.0.1:{self.port}",
+            bucket=bucket,
+            access_key_id=self.access_key_id,
+            secret_access_key=secret or self.secret_access_key,
+            region=self.region,
+            is_path_style=True,
+            is_payload_unsigned=is_payload_unsigned,
+            profile=self.name,
+        )
+
+
+class WallClock:
+    """The machine's clock: real servers check the date of a signature."""
+
+    def now_us(self) -> int:
+        """The wall clock."""
+        return time.time_ns() // 1000
+
+    def monotonic_s(self) -> float:
+        """Seconds that never run backwards."""
+        return time.monotonic()
+
+
+def make_backend(settings: S3Settings, meter: Meter) -> S3Backend:
+    """Return a backend over a running server."""
+    pool = ClientPool(settings.origin, system_network(), progress_s=20.0)
+    return S3Backend(settings, pool, meter, WallClock())
+
+
+async def create_bucket(settings: S3Settings, meter: Meter) -> None:
+    """Make a bucket if need be, which the product never does on a backend."""
+    clock: Clock = WallClock()
+    pool = ClientPool(settings.origin, system_network(), progress_s=20.0)
+    writer = HeadWriter(
+        settings.address,
+        region=settings.region,
+        access_key_id=settings.access_key_id,
+        secret_access_key=settings.secret_access_key,
+        clock=clock,
+    )
+    call = Call(
+        operation="CreateBucket",
+        method="PUT",
+        path=settings.address.bucket_path,
+        payload_hash=EMPTY_SHA256,
+        plain="Content-Length: 0\r\n",
+    )
+    caller = Caller(settings.name, pool, writer, meter)
+    try:
+        await caller.ask(call, limits.BACKEND_ERROR_BYTES)
+    except BackendRefused as refused:
+        if refused.code not in ("BucketAlreadyExists", "BucketAlreadyOwnedByYou"):
+            raise
+    finally:
+        await pool.aclose()
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start_process(
+    arguments: list[str], folder: Path, *, environment: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a daemon that ends with this process; its output goes to folder/log."""
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env=environment,
+        )
+    atexit.register(_stop, process)
+    return process
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def make_folder(name: str) -> Path:
+    """Return a folder that is removed when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix=f"s3o-{name}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def wait_port(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    """Wait until our own process accepts connections on port."""
+    wait_until(lambda: _accepts(port), process, folder)
+
+
+def wait_until(
+    is_ready: Callable[[], bool], process: subprocess.Popen[bytes], folder: Path
+) -> None:
+    """Wait until is_ready(); fails with the log's end if process ends first."""
+    deadline = time.monotonic() + _START_S
+    while not is_ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            log = (folder / "log").read_text(errors="replace")
+            raise RuntimeError(f"{process.args!r} did not start:\n{log[-2000:]}")
+        time.sleep(0.05)
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@cache
+def rclone() -> RealServer:
+    """rclone's S3 server over a folder: a weak provider that checks signatures."""
+    folder = make_folder("rclone")
+    (folder / "data").mkdir()
+    port = free_port()
+    program = Path(sys.executable).with_name("rclone")
+    process = start_process(
+        [
+            str(program),
+            *("serve", "s3", str(folder / "data")),
+            *("--addr", f"127.0.0.1:{port}"),
+            *("--auth-key", "rclonekey,rclonesecret"),
+            *("--config", "/dev/null"),
+        ],
+        folder,
+    )
+    wait_port(process, port, folder)
+    return RealServer(
+        name="rclone",
+        port=port,
+        access_key_id="rclonekey",
+        secret_access_key="rclonesecret",
+    )
