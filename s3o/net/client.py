@@ -14,7 +14,6 @@ httpcore still connects. Rules:
 
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import httpcore
 import trio
@@ -31,9 +30,7 @@ from s3o.net.client_errors import (
 )
 from s3o.net.client_head import AnswerHead
 from s3o.net.client_streams import Connector, Origin
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
+from s3o.net.tls import ClientContext
 
 __all__ = [
     "Answer",
@@ -107,7 +104,7 @@ class ClientPool:
         network: Network,
         *,
         progress_s: float,
-        tls: "SSLContext | None" = None,
+        tls: ClientContext | None = None,
         limit: int = limits.BACKEND_CONNECTIONS,
     ) -> None:
         self._connector = Connector(origin, network, tls)

@@ -12,15 +12,13 @@ ConnectionBroke. No deadlines here; the caller's scope has them.
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import httpcore
 import trio
 
 from s3o.net.client_errors import ConnectFailed, ConnectionBroke
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
+from s3o.net.tls import ClientContext
 
 _CLOSE_S = 1.0  # TLS says goodbye; a peer that does not listen must not hold us
 _WRITE_BYTES = 64 * 1024  # per write through httpcore, so that progress is seen
@@ -138,7 +136,7 @@ class Connector:
         self,
         origin: Origin,
         network: httpcore.AsyncNetworkBackend,
-        tls: "SSLContext | None" = None,
+        tls: ClientContext | None = None,
     ) -> None:
         assert (tls is not None) == origin.is_tls
         self.origin = origin

@@ -75,6 +75,11 @@ class MemoryStream:
         pipe.note_changed()
         return piece
 
+    def has_news(self) -> bool:
+        """Whether receive_some() would return, or raise, without waiting."""
+        pipe = self._incoming
+        return bool(pipe.buffer) or pipe.is_ended or pipe.is_reset or self._is_closed
+
     async def send_vectored(self, parts: Sequence[bytes | memoryview]) -> None:
         """Send all parts in order; waits while the peer's buffer is full."""
         await trio.lowlevel.checkpoint()

@@ -73,6 +73,24 @@ def _no_password() -> str:
     raise ValueError("the private key is encrypted")
 
 
+ClientContext = ssl.SSLContext
+
+
+def client_context(ca_file: str = "") -> ClientContext:
+    """Return what connections to servers trust: the system's CAs, or those in a file.
+
+    Raises CertificateUnusable.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ValueError) as exc:
+        raise CertificateUnusable(str(exc)) from exc
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 class TlsStream:
     """The server's end of TLS over another stream. Owns: that stream."""
 

@@ -1,0 +1,168 @@
+"""Answers that two parties could read differently are refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3o.model import limits
+from s3o.net.client_errors import BadAnswer
+from s3o.net.client_head import ChunkedBody, body_length, parse_head
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def test_head_is_taken_apart() -> None:
+    """The plain case, with the spellings that occur."""
+    head = parse_head(
+        b'HTTP/1.1 206 Partial Content\r\nETag:\t"a" \r\nx-a: 1\r\nX-A: 2\r\n\r\n'
+    )
+
+    assert 206 == head.status
+    assert {"etag": '"a"', "x-a": "1,2"} == head.fields
+    assert not head.is_http10
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_last"),
+    [
+        (OK + b"\r\n", False),
+        (OK + b"Connection: keep-alive\r\n\r\n", False),
+        (OK + b"Connection: Close\r\n\r\n", True),
+        (b"HTTP/1.0 200 OK\r\n\r\n", True),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", False),
+    ],
+)
+def test_last_answer_of_a_connection_is_known(raw: bytes, is_last: bool) -> None:
+    """A request sent after it would be lost."""
+    assert is_last == parse_head(raw).is_last
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/2.0 200 OK\r\n\r\n",
+        b"HTTP/1.1 99 Low\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 +20 OK\r\n\r\n",
+        b"http/1.1 200 OK\r\n\r\n",
+        b" HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\n\r\n",
+        OK + b"a: 1\nb: 2\r\n\r\n",
+        OK + b"a: 1\rb: 2\r\n\r\n",
+        OK + b"a: 1\r\n folded\r\n\r\n",
+        OK + b"a: nul\x00\r\n\r\n",
+        OK + b"a: bell\x07\r\n\r\n",
+        OK + b"a : 1\r\n\r\n",
+        OK + b": 1\r\n\r\n",
+        OK + b"no colon\r\n\r\n",
+        OK + b"b\xc3\xbc: 1\r\n\r\n",
+        OK + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
+        OK + b"Content-Range: a\r\nContent-Range: b\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        OK + b"a: 1\r\n" * (limits.BACKEND_HEADER_FIELDS + 1) + b"\r\n",
+        OK + b"a: " + b"x" * limits.BACKEND_HEAD_BYTES + b"\r\n\r\n",
+    ],
+)
+def test_malformed_head_is_refused(raw: bytes) -> None:
+    """Response smuggling begins with a head that is read in two ways."""
+    with pytest.raises(BadAnswer):
+        parse_head(raw)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_head", "length"),
+    [
+        (b"Content-Length: 5\r\n", False, 5),
+        (b"Content-Length: 5\r\n", True, 0),
+        (b"", True, 0),
+        (b"Transfer-Encoding: Chunked\r\n", False, None),
+    ],
+)
+def test_length_of_a_body_is_known(
+    fields: bytes, is_head: bool, length: int | None
+) -> None:
+    """A HEAD's Content-Length is the blob's, not the answer's."""
+    assert length == body_length(parse_head(OK + fields + b"\r\n"), is_head=is_head)
+
+
+def test_answers_without_content_have_no_body() -> None:
+    """Providers answer deletes with 204 and no length."""
+    for status in (204, 304):
+        head = parse_head(b"HTTP/1.1 %d x\r\n\r\n" % status)
+        assert 0 == body_length(head, is_head=False)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"",
+        b"Content-Length: -1\r\n",
+        b"Content-Length: +1\r\n",
+        b"Content-Length: 1, 1\r\n",
+        b"Content-Length: 1_0\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding: gzip\r\n",
+        b"Transfer-Encoding: identity\r\n",
+    ],
+)
+def test_ambiguous_framing_is_refused(fields: bytes) -> None:
+    """An answer whose end is unclear may end in the middle of an object."""
+    with pytest.raises(BadAnswer):
+        body_length(parse_head(OK + fields + b"\r\n"), is_head=False)
+
+
+def test_chunked_answer_of_http_1_0_is_refused() -> None:
+    """HTTP/1.0 knows no chunks; who sends them is confused."""
+    head = parse_head(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    with pytest.raises(BadAnswer):
+        body_length(head, is_head=False)
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=300), max_size=8),
+    st.integers(min_value=1, max_value=40),
+)
+def test_chunked_body_comes_back_however_it_is_cut(
+    chunks: list[bytes], step: int
+) -> None:
+    """TCP cuts where it likes."""
+    raw = b"".join(b"%x;ext=1\r\n%s\r\n" % (len(one), one) for one in chunks)
+    raw += b"0\r\nTrailer: x\r\n\r\n"
+    body = ChunkedBody()
+    found = b"".join(body.feed(raw[at : at + step]) for at in range(0, len(raw), step))
+
+    assert b"".join(chunks) == found
+    assert body.is_complete
+    assert not body.has_surplus
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"-1\r\n",
+        b"+5\r\n",
+        b"0x5\r\n",
+        b"\r\n",
+        b"5\n",
+        b"1" * 16 + b"\r\n",
+        b"5;" + b"x" * limits.CHUNK_LINE_BYTES,
+        b"2\r\nabc\r\n",
+        b"2\r\nab\n",
+        b"0\r\n" + b"a: b\r\n" * limits.TRAILER_BYTES,
+    ],
+)
+def test_malformed_chunks_are_refused(raw: bytes) -> None:
+    """Each is read differently by different parsers, or never ends."""
+    with pytest.raises(BadAnswer):
+        ChunkedBody().feed(raw)
+
+
+def test_bytes_after_the_last_chunk_are_noticed() -> None:
+    """They would be read as the next answer."""
+    body = ChunkedBody()
+    body.feed(b"0\r\n\r\nHTTP/1.1 200 OK")
+
+    assert body.is_complete
+    assert body.has_surplus
