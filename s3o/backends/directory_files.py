@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from s3o.backends.directory_layout import BLOB, SIDECAR, Layout, encode_name
 from s3o.backends.directory_tree import DirectoryTree
-from s3o.backends.filesystem import FileSystem
+from s3o.backends.filesystem import FileStatus, FileSystem
 from s3o.backends.sidecar import (
     SIDECAR_BYTES,
     Sidecar,
@@ -244,20 +244,20 @@ class BlobFiles:
         path = self._layout.path(encode_name(storage_key))
         return self._info(path, self._files.status(path + BLOB))
 
-    def _info(self, path: bytes, status: os.stat_result) -> BlobInfo:
+    def _info(self, path: bytes, status: FileStatus) -> BlobInfo:
         sidecar = self._read_sidecar(path + SIDECAR)
         if sidecar is None:
             # Bytes without a record are still the bytes.
             headers, etag = BlobHeaders(), ""
-        elif sidecar.stored_bytes != status.st_size:
-            raise Damaged(f"{status.st_size} bytes, written {sidecar.stored_bytes}")
+        elif sidecar.stored_bytes != status.size_bytes:
+            raise Damaged(f"{status.size_bytes} bytes, written {sidecar.stored_bytes}")
         else:
             headers, etag = sidecar.headers, sidecar.headers.stored_md5 or ""
         return BlobInfo(
-            stored_bytes=status.st_size,
+            stored_bytes=status.size_bytes,
             etag=etag,
             headers=dict((*headers.metadata, *headers.record)),
-            modified_at_us=status.st_mtime_ns // 1000,
+            modified_at_us=status.modified_at_us,
         )
 
     def _read_sidecar(self, path: bytes) -> Sidecar | None:

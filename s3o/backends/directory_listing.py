@@ -52,8 +52,8 @@ def _describe(files: FileSystem, name: bytes, path: bytes) -> ListedBlob | None:
         return None  # not one of ours, or deleted since
     return ListedBlob(
         name=text,
-        stored_bytes=status.st_size,
-        modified_at_us=status.st_mtime_ns // 1000,
+        stored_bytes=status.size_bytes,
+        modified_at_us=status.modified_at_us,
     )
 
 
@@ -93,15 +93,15 @@ class _Walk:
                     for entry in found
                     if (key := _key_of(entry)) is not None
                     and (last is None or key > last)
-                    and self._is_wanted(base + key)
+                    and self._is_wanted(base + key, is_directory=key.endswith(b"/"))
                 )
                 return nsmallest(self._batch, candidates)
         except FileNotFoundError:
             return []  # no such prefix, or removed since
 
-    def _is_wanted(self, name: bytes) -> bool:
+    def _is_wanted(self, name: bytes, *, is_directory: bool) -> bool:
         """Whether the blob, or any below the directory, belongs on the page."""
-        if name.endswith(b"/"):
+        if is_directory:
             is_inside = name.startswith(self._wanted) or self._wanted.startswith(name)
             return is_inside and (name > self._after or self._after.startswith(name))
         return name.startswith(self._wanted) and name > self._after

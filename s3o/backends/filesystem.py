@@ -9,9 +9,18 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _OLD = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """What is asked of a file's status."""
+
+    size_bytes: int
+    modified_at_us: int
 
 
 class FileSystem:
@@ -39,9 +48,10 @@ class FileSystem:
         """Return up to size_bytes from offset; fewer only at the end of the file."""
         return os.pread(fd, size_bytes, offset)
 
-    def status(self, file: int | bytes) -> os.stat_result:
+    def status(self, file: int | bytes) -> FileStatus:
         """Return what the file system knows of an open file or a path."""
-        return os.stat(file, follow_symlinks=isinstance(file, int))
+        found = os.stat(file, follow_symlinks=isinstance(file, int))
+        return FileStatus(found.st_size, found.st_mtime_ns // 1000)
 
     def sync_file(self, fd: int) -> None:
         """Return once the file's bytes and size would survive a loss of power."""
