@@ -13,13 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from s3o.backends.call import CallMeter
 from s3o.backends.directory import DirectoryBackend
+from s3o.backends.guard import BackendLimits, Guarded
 from s3o.backends.seam import Backend, Meter
+from s3o.backends.usage import BackendUsage, UsageCounters
 from s3o.model.names import BackendName
 from s3o.model.values import Usage
+from s3o.policy.breaker import CircuitBreaker
 from tests.fakes.clock import TrioClock
 from tests.fakes.entropy import SeededEntropy
 from tests.fakes.memory_backend import MemoryBackend
+from tests.fakes.observer import RecordingObserver
 from tests.real import servers
 from tests.real.servers import RealServer, create_bucket, make_backend
 
@@ -95,8 +100,46 @@ def _real(start: Callable[[], RealServer]) -> BackendFactory:
     return make
 
 
+@asynccontextmanager
+async def guarded(path: Path, meter: Meter) -> AsyncIterator[Backend]:
+    """The guard: it must not change what it guards."""
+    clock, name = TrioClock(), BackendName("guarded")
+    counting = _CountingGuardMeter(UsageCounters([name], clock).of(name), meter)
+    yield Guarded(
+        MemoryBackend(name, meter=counting, clock=clock),
+        meter=counting,
+        breaker=CircuitBreaker(failure_threshold=1, open_timeout_s=1e9),
+        limits=BackendLimits(),
+        observer=RecordingObserver(),
+        clock=clock,
+        entropy=SeededEntropy(0, "guarded"),
+        backend_timeout_s=30.0,
+    )
+
+
+class _CountingGuardMeter(CallMeter):
+    """Counts for the guard and for the test."""
+
+    def __init__(self, usage: BackendUsage, meter: Meter) -> None:
+        super().__init__(usage)
+        self._meter = meter
+
+    def count_request(self) -> None:
+        super().count_request()
+        self._meter.count_request()
+
+    def count_ingress(self, size_bytes: int) -> None:
+        super().count_ingress(size_bytes)
+        self._meter.count_ingress(size_bytes)
+
+    def count_egress(self, size_bytes: int) -> None:
+        super().count_egress(size_bytes)
+        self._meter.count_egress(size_bytes)
+
+
 FACTORIES: dict[str, Contracted] = {
     "memory": Contracted(make=memory),
+    "guarded": Contracted(make=guarded),
     "directory": Contracted(make=directory, is_write_once=True),
     "rclone": Contracted(make=_real(servers.rclone), has_folders=True),
 }
