@@ -59,15 +59,15 @@ class Call:
         self._owner = owner
         self._timeout_s = timeout_s
         self._entered_at = 0.0
-        self._scope = trio.CancelScope()
+        self._scope: trio.CancelScope | None = None
         self._token: Token[Call | None] | None = None
         self._has_source_failed = False
 
     def __enter__(self) -> "Call":
         self._entered_at = trio.current_time()
         deadline = self._entered_at + self._timeout_s * _SLACK
-        self._scope = trio.CancelScope(deadline=deadline)
-        self._scope.__enter__()
+        self._scope = scope = trio.CancelScope(deadline=deadline)
+        scope.__enter__()
         self._token = _CALL.set(self)
         return self
 
@@ -77,13 +77,15 @@ class Call:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._token is not None
-        _CALL.reset(self._token)
+        scope, token = self._scope, self._token
+        assert scope is not None
+        assert token is not None
+        _CALL.reset(token)
         self.spent_s += trio.current_time() - self._entered_at
         # The answer does not matter: a Cancelled of this scope becomes a timeout, any
         # other exception goes on its way.
-        self._scope.__exit__(kind, error, trace)
-        if self._scope.cancelled_caught:
+        scope.__exit__(kind, error, trace)
+        if scope.cancelled_caught:
             timeout = BackendTimeout(
                 self._owner.name,
                 self.operation,
@@ -96,25 +98,24 @@ class Call:
 
     def progress(self) -> None:
         """The backend did something: its time begins anew."""
-        now = trio.current_time()
-        if self._scope.deadline - now < self._timeout_s:
-            self._scope.deadline = now + self._timeout_s * _SLACK
+        scope, now = self._scope, trio.current_time()
+        assert scope is not None
+        if scope.deadline - now < self._timeout_s:
+            scope.deadline = now + self._timeout_s * _SLACK
 
     async def read(self, source: ByteSource) -> bytes:
         """Read from the client's side, with the backend's clock stopped."""
-        began_at = trio.current_time()
-        self._scope.deadline = _FOREVER
-        token = _CALL.set(None)
+        scope, began_at = self._scope, trio.current_time()
+        assert scope is not None
+        scope.deadline = _FOREVER
         try:
             piece = await source.read()
         except BaseException:
             self._has_source_failed = True
             raise
-        finally:
-            _CALL.reset(token)
         now = trio.current_time()
         self._entered_at += now - began_at
-        self._scope.deadline = now + self._timeout_s * _SLACK
+        scope.deadline = now + self._timeout_s * _SLACK
         return piece
 
     def succeed(self, status: str = "success") -> None:

@@ -4,7 +4,9 @@ Rules:
 - The circuit breaker hears only what tells about the backend: policy/health judges its
   errors; a cancelled caller, a client that breaks off and a failed source tell nothing.
 - One cancel scope per call whose deadline moves (call.py); only a reader takes one per
-  piece, because a scope must not stay open around the caller's code.
+  piece, because a scope must not stay open around the caller's code. The first piece
+  is read with the head: small blobs cost one scope, and a body that never comes is
+  known before anybody was promised it.
 - Deletes, HEAD, listings and probes are never refused for a monthly limit: they free
   room and find the truth. They are counted like everything else.
 
@@ -240,7 +242,13 @@ class _Opened:
         call = self._call = self._guard.begin("GetObject", Usage(1, length, 0))
         with call:
             reader = await self._context.__aenter__()
-        return _GuardedReader(self._guard, call, reader, self._interval)
+            try:
+                piece = await reader.read()
+            except BaseException as error:
+                await self._context.__aexit__(type(error), error, error.__traceback__)
+                raise
+        left = reader.info.stored_bytes if self._interval is None else length
+        return _GuardedReader(self._guard, call, reader, piece, left)
 
     async def __aexit__(
         self,
@@ -256,19 +264,23 @@ class _Opened:
 
 
 class _GuardedReader:
-    """A seam.BlobReader with a deadline per piece."""
+    """A seam.BlobReader with a deadline per piece; the first one came with the head."""
 
     def __init__(
         self,
         guard: Guarded,
         call: Call,
         reader: BlobReader,
-        interval: Interval | None,
+        first: bytes,
+        left: int,
     ) -> None:
         self._guard = guard
         self._call = call
         self._reader = reader
-        self._left = reader.info.stored_bytes if interval is None else interval.length
+        self._first: bytes | None = first
+        self._left = left
+        self._is_at_end = False
+        self._judge_piece(first)
 
     @property
     def info(self) -> BlobInfo:
@@ -277,13 +289,22 @@ class _GuardedReader:
 
     async def read(self) -> bytes:
         """Return the next piece, or b"" at the end."""
-        call = self._call
-        with call:
+        if self._first is not None:
+            piece, self._first = self._first, None
+            return piece
+        if self._is_at_end:
+            # The inner reader has proved its end with the completing piece (seam).
+            return b""
+        with self._call:
             piece = await self._reader.read()
+        self._judge_piece(piece)
+        return piece
+
+    def _judge_piece(self, piece: bytes) -> None:
         self._left -= len(piece)
         if not piece or self._left <= 0:
-            call.succeed()
-        elif call.ticket.is_probe and not call.is_settled:
+            self._is_at_end = True
+            self._call.succeed()
+        elif self._call.ticket.is_probe and not self._call.is_settled:
             # A probe must not stay open as long as a slow client reads.
-            self._guard.judge(call, Verdict.WELL)
-        return piece
+            self._guard.judge(self._call, Verdict.WELL)

@@ -13,7 +13,7 @@ from s3o.policy.routing import Strategy
 from s3o.policy.usage import LimitType, UsageLimits
 from tests.backends.rig import OPEN_S, Rig, make_rig
 from tests.fakes.faults import Fault
-from tests.fakes.sources import BytesSource
+from tests.fakes.sources import BytesSource, StalledSource
 
 KEY = StorageKey("photos/cat.jpg!" + "0" * 32)
 A, B, C = BackendName("a"), BackendName("b"), BackendName("c")
@@ -128,21 +128,23 @@ async def test_ready_while_one_circuit_is_not_open(
 async def test_watchdog_frees_a_probe_that_never_ended(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """A probe whose body trickles for ever must not keep the others away."""
+    """A probing upload whose client stalls must not keep the others away."""
     rig = make_rig("a")
-    await rig.guarded().put(KEY, BytesSource(b"x" * 100), BlobHeaders())
     await open_circuit(rig, "a")
     rig.inner["a"].faults.heal()
     await trio.sleep(OPEN_S * 1.25)
-    async with rig.guarded().open(KEY) as reader:
+    source = StalledSource(100)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rig.guarded().put, KEY, source, BlobHeaders())
+        await source.is_stalled.wait()
+        assert BreakerState.HALF_OPEN is rig.guarded().state
         await trio.sleep(STALE_PROBE_S + 1)
         rig.fleet.expire_probes()
         assert BreakerState.OPEN is rig.guarded().state
-        while await reader.read():
-            pass
+        nursery.cancel_scope.cancel()
 
     assert BreakerState.OPEN is rig.guarded().state
-    await rig.guarded().head(KEY)
+    await rig.guarded().probe()
     assert BreakerState.CLOSED is rig.guarded().state
 
 

@@ -1,10 +1,14 @@
 """The guard keeps sick backends away and blames none for another's fault."""
 
+from collections.abc import Sequence
+
 import pytest
 import trio
 import trio.testing
 
+from s3o.backends.call import CallMeter
 from s3o.backends.guard import BackendLimits
+from s3o.backends.seam import DeleteOutcome
 from s3o.model.errors import (
     BackendCircuitOpen,
     BackendError,
@@ -22,6 +26,7 @@ from s3o.model.values import BlobHeaders, BreakerState, Interval, Usage
 from s3o.policy.usage import UsageLimits
 from tests.backends.rig import OPEN_S, TIMEOUT_S, Rig, make_rig
 from tests.fakes.faults import Fault
+from tests.fakes.memory_backend import MemoryBackend
 from tests.fakes.sources import BytesSource, StalledSource, pattern
 
 KEY = StorageKey("photos/cat.jpg!" + "0" * 32)
@@ -210,6 +215,63 @@ async def test_cancelled_caller_says_nothing_about_the_backend(
     assert BreakerState.CLOSED is rig.guarded().state
 
 
+async def test_probing_download_closes_with_its_first_piece(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The other clients must not wait until a slow one has read all of a film."""
+    rig = make_rig(threshold=1)
+    await put(rig, 1, pattern(1_000_000))
+    rig.inner["a"].faults.next("head", Fault.UNREACHABLE)
+    with pytest.raises(BackendUnreachable):
+        await rig.guarded().head(KEY)
+    await trio.sleep(OPEN_S * 1.25)
+
+    async with rig.guarded().open(key(1)) as reader:
+        assert await reader.read()
+        assert BreakerState.CLOSED is rig.guarded().state
+
+
+async def test_reader_that_leaves_early_neither_blames_nor_praises(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It may have left because the body stalled, or because it had enough."""
+    rig = make_rig(threshold=2)
+    await put(rig, 1, pattern(1_000_000))
+    rig.inner["a"].faults.next("head", Fault.UNREACHABLE, Fault.UNREACHABLE)
+    with pytest.raises(BackendUnreachable):
+        await rig.guarded().head(KEY)
+    async with rig.guarded().open(key(1)) as reader:
+        await reader.read()
+    with pytest.raises(BackendUnreachable):
+        await rig.guarded().head(KEY)
+
+    assert BreakerState.OPEN is rig.guarded().state
+
+
+async def test_long_delete_gets_its_time_for_each_request(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A provider without multi-delete takes a thousand calls, each a sign of life."""
+
+    class OneByOne(MemoryBackend):
+        async def delete(
+            self, storage_keys: Sequence[StorageKey]
+        ) -> list[DeleteOutcome]:
+            outcomes = []
+            for storage_key in storage_keys:
+                outcomes += await super().delete([storage_key])
+                await trio.sleep(TIMEOUT_S / 3)
+            return outcomes
+
+    rig = make_rig()
+    guard = rig.guarded()
+    guard._inner = OneByOne("a", meter=CallMeter(rig.counters.of(guard.name)))
+    began_at = trio.current_time()
+    await guard.delete([key(number) for number in range(20)])
+
+    assert trio.current_time() - began_at > TIMEOUT_S * 6
+
+
 async def test_probe_given_up_by_its_caller_lets_the_next_one_probe(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -240,6 +302,20 @@ async def test_body_that_breaks_off_or_stalls_is_the_backends_failure(
         await get(rig, 1)
     with pytest.raises(BackendTimeout):
         await get(rig, 1)
+
+    assert BreakerState.OPEN is rig.guarded().state
+
+
+async def test_body_that_never_begins_is_known_before_it_is_promised(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Another copy can still take over: no head was sent to the client yet."""
+    rig = make_rig(threshold=1)
+    await put(rig, 1, b"x")
+    rig.inner["a"].faults.next("open", Fault.STALLED)
+
+    with pytest.raises(BackendTimeout):
+        await rig.guarded().open(key(1)).__aenter__()
 
     assert BreakerState.OPEN is rig.guarded().state
 
