@@ -57,7 +57,7 @@ class Contracted:
 
     is_write_once: whether it refuses a second blob of the same name by itself (S3 does
     not; our names are never used twice). has_folders: whether it makes and removes
-    folders of its own accord, and fails a PUT into one that is being removed.
+    folders of its own accord, and fails a PUT into one that is being made or removed.
     """
 
     make: BackendFactory

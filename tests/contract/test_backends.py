@@ -370,9 +370,15 @@ async def test_puts_at_the_same_time_do_not_mix(subject: Subject) -> None:
         name_of(f"new/folder/{number % 4}/x", number): pattern(200_000 + number, number)
         for number in range(16)
     }
+    if subject.has_folders:
+        # It answers 500 to PUTs that make the same new folder at the same time.
+        for lane in range(4):
+            bodies[name_of(f"new/folder/{lane}/first")] = b"first"
+            await subject.put(name_of(f"new/folder/{lane}/first"), b"first")
     async with trio.open_nursery() as nursery:
         for name, body in bodies.items():
-            nursery.start_soon(subject.put, name, body)
+            if body != b"first":
+                nursery.start_soon(subject.put, name, body)
 
     for name, body in bodies.items():
         assert body == await subject.get(name)
