@@ -2,21 +2,13 @@
 
 import errno
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from s3o.backends.directory import DirectoryBackend
-from s3o.backends.directory_layout import Layout, encode_name
-from s3o.backends.directory_listing import list_blobs
-from s3o.backends.filesystem import FileStatus, FileSystem
 from s3o.model.errors import (
     BackendError,
     BackendFull,
@@ -26,114 +18,10 @@ from s3o.model.errors import (
     BlobMissing,
     ClientGone,
 )
-from s3o.model.names import BackendName, StorageKey
-from s3o.model.values import BlobHeaders, Interval
-from tests.contract.factories import CountingMeter
-from tests.fakes.entropy import SeededEntropy
+from s3o.model.names import StorageKey
+from s3o.model.values import Interval
+from tests.backends.disk import HEADERS, KEY, WatchedFiles, all_files, get, make, put
 from tests.fakes.sources import BytesSource, StalledSource, pattern
-
-KEY = StorageKey("photos/2024/cat.jpg!" + "0" * 32)
-HEADERS = BlobHeaders(record=(("s3o", "1;!"),))
-
-
-class WatchedFiles(FileSystem):
-    """Keeps the order of calls; fails where it is told to."""
-
-    def __init__(self) -> None:
-        self.log: list[tuple[str, bytes]] = []
-        self.failing: dict[str, int] = {}
-        self._paths: dict[int, bytes] = {}
-
-    def _note(self, call: str, path: bytes) -> None:
-        if call in self.failing:
-            code = self.failing[call]
-            raise OSError(code, os.strerror(code), path)
-        self.log.append((call, path))
-
-    def count(self, call: str) -> int:
-        """How often a call was made."""
-        return Counter(name for name, _ in self.log)[call]
-
-    def create(self, path: bytes) -> int:
-        self._note("create", path)
-        fd = super().create(path)
-        self._paths[fd] = path
-        return fd
-
-    def open(self, path: bytes) -> int:
-        self._note("open", path)
-        return super().open(path)
-
-    def write(self, fd: int, piece: bytes | bytearray) -> None:
-        self._note("write", self._paths[fd])
-        super().write(fd, piece)
-
-    def read_at(self, fd: int, size_bytes: int, offset: int) -> bytes:
-        self._note("read", b"")
-        return super().read_at(fd, size_bytes, offset)
-
-    def status(self, file: int | bytes) -> FileStatus:
-        self._note("status", file if isinstance(file, bytes) else b"")
-        return super().status(file)
-
-    def sync_file(self, fd: int) -> None:
-        self._note("sync_file", self._paths[fd])
-        super().sync_file(fd)
-
-    def sync_directory(self, path: bytes) -> None:
-        self._note("sync_directory", path)
-        super().sync_directory(path)
-
-    def make_directory(self, path: bytes) -> bool:
-        self._note("make_directory", path)
-        return super().make_directory(path)
-
-    def link(self, source: bytes, target: bytes) -> None:
-        self._note("link", target)
-        super().link(source, target)
-
-    def unlink(self, path: bytes) -> bool:
-        self._note("unlink", path)
-        return super().unlink(path)
-
-    @contextmanager
-    def scan(self, path: bytes) -> Iterator[Iterator["os.DirEntry[bytes]"]]:
-        self._note("scan", path)
-        with super().scan(path) as entries:
-            yield entries
-
-
-async def make(path: Path, files: FileSystem | None = None) -> DirectoryBackend:
-    """A directory backend below path."""
-    return await DirectoryBackend.open_root(
-        BackendName("disk"),
-        str(path / "root"),
-        meter=CountingMeter(),
-        entropy=SeededEntropy(),
-        files=files,
-    )
-
-
-async def put(
-    backend: DirectoryBackend, body: bytes = b"meow", key: StorageKey = KEY
-) -> None:
-    """Store one blob."""
-    await backend.put(key, BytesSource(body), HEADERS)
-
-
-async def get(backend: DirectoryBackend, key: StorageKey = KEY) -> bytes:
-    """Read one blob."""
-    pieces = []
-    async with backend.open(key) as reader:
-        while piece := await reader.read():
-            pieces.append(piece)
-    return b"".join(pieces)
-
-
-def all_files(path: Path) -> list[str]:
-    """Everything below the root but the root's own folders."""
-    root = path / "root"
-    return sorted(str(found.relative_to(root)) for found in root.glob("*/**/*"))
 
 
 async def test_directory_is_synced_after_the_blob_has_its_name(tmp_path: Path) -> None:
@@ -350,118 +238,6 @@ async def test_bytes_without_a_sidecar_are_still_the_bytes(tmp_path: Path) -> No
     sidecar.unlink()
 
     assert b"meow" == await get(backend)
-
-
-async def test_links_and_foreign_files_are_not_blobs(tmp_path: Path) -> None:
-    """A link must not lead a client out of the root; other files are not ours."""
-    backend = await make(tmp_path)
-    await put(backend)
-    folder = tmp_path / "root" / "blobs" / "photos.d"
-    secret = tmp_path / "secret"
-    secret.write_bytes(b"secret")
-    (folder / "link.b").symlink_to(secret)
-    (folder / "out.d").symlink_to(tmp_path)
-    (folder / "README").write_bytes(b"x")
-    (folder / "\udcff.b").write_bytes(b"x")
-    page = await backend.list_page("")
-
-    assert [KEY] == [blob.name for blob in page.blobs]
-    with pytest.raises(BackendError):
-        await get(backend, StorageKey("photos/link"))
-
-
-@pytest.mark.parametrize("name", ["a\0b", "", "x" * 254, "a/" + "é" * 127])
-async def test_name_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
-    """Names of ours always fit; an imported one may not."""
-    backend = await make(tmp_path)
-    with pytest.raises(BackendRefused):
-        await put(backend, key=StorageKey(name))
-    (outcome,) = await backend.delete([StorageKey(name)])
-
-    assert isinstance(outcome.error, BackendRefused)
-    assert [] == all_files(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["..", "../x", "/etc/passwd", "a/../../b", ".", "//"])
-async def test_name_cannot_leave_the_root(tmp_path: Path, name: str) -> None:
-    """Also names that are not in our shape stay inside."""
-    backend = await make(tmp_path)
-    await put(backend, b"inside", StorageKey(name))
-
-    assert b"inside" == await get(backend, StorageKey(name))
-    assert ["root"] == [found.name for found in tmp_path.iterdir()]
-    assert [name] == [blob.name for blob in (await backend.list_page("")).blobs]
-
-
-@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40))
-def test_every_path_segment_has_one_of_our_suffixes(name: str) -> None:
-    """So none is empty, `.` or `..`, and files never meet directories."""
-    try:
-        path = Layout("/data").path(encode_name(name))
-    except ValueError:
-        return
-    first, *others = path.removeprefix(b"/data/blobs/").split(b"/")[::-1]
-
-    assert path.startswith(b"/data/blobs/")
-    assert all(part.endswith(b".d") for part in others)
-    assert b"/" not in first
-
-
-async def test_listing_a_large_folder_looks_only_at_its_page(tmp_path: Path) -> None:
-    """Ten million blobs in one folder must not be sorted in memory, nor stat'ed."""
-    backend = await make(tmp_path)
-    await put(backend)
-    folder = tmp_path / "root" / "blobs" / "photos.d" / "2024.d"
-    for number in range(3000):
-        (folder / f"{number:05d}.b").touch()
-    files = WatchedFiles()
-    layout = Layout(str(tmp_path / "root"))
-    page = list_blobs(
-        files, layout, prefix="photos/2024/0", after="photos/2024/00999", limit=10
-    )
-
-    assert [f"photos/2024/{n:05d}" for n in range(1000, 1010)] == [
-        blob.name for blob in page.blobs
-    ]
-    assert 10 == files.count("status")
-    assert 1 == files.count("scan")
-
-
-names = st.lists(
-    st.lists(st.text("ab!.é", max_size=3), min_size=1, max_size=4).map("/".join),
-    min_size=1,
-    max_size=25,
-    unique=True,
-)
-
-
-@settings(deadline=None)  # a disk may be slow
-@given(names, st.text("ab!/", max_size=3), st.integers(1, 6))
-def test_pages_are_the_sorted_names_cut_up(
-    tmp_path_factory: pytest.TempPathFactory,
-    names: list[str],
-    prefix: str,
-    limit: int,
-) -> None:
-    """Order by bytes, complete, without repeats, whatever the names."""
-    root = tmp_path_factory.mktemp("list")
-    layout = Layout(str(root))
-    wanted = [name for name in names if name]
-    for name in wanted:
-        path = layout.path(encode_name(name)) + b".b"
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        Path(os.fsdecode(path)).touch()
-    found: list[str] = []
-    after: str | None = None
-    while True:
-        page = list_blobs(FileSystem(), layout, prefix=prefix, after=after, limit=limit)
-        found += [blob.name for blob in page.blobs]
-        after = page.next_token
-        if after is None:
-            break
-
-    expected = [name for name in wanted if name.startswith(prefix)]
-    assert sorted(expected, key=str.encode) == found
 
 
 async def test_interval_of_a_large_blob_reads_only_itself(tmp_path: Path) -> None:
