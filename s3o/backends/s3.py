@@ -61,6 +61,7 @@ class S3Backend:
         self._pool = pool
         self._profile = settings.chosen_profile
         self._may_send_unsigned = settings.may_send_unsigned
+        self._may_sign_chunks = self._profile.is_streaming_signed
         address = settings.address
         self._bucket_path = address.bucket_path
         self._writer = HeadWriter(
@@ -90,13 +91,36 @@ class S3Backend:
     ) -> PutReceipt:
         """Store source's bytes; see Backend.put."""
         upload = await open_upload(source)
+        call = self._put_call(storage_key, upload, headers)
+        try:
+            reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
+        except BackendRefused as refused:
+            if call.payload_hash != STREAMING_PAYLOAD or refused.status != 501:
+                raise
+            # A provider that does not know this signature is not asked again.
+            self._may_sign_chunks = False
+            if not await upload.rewind():
+                raise
+            call = self._put_call(storage_key, upload, headers)
+            reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
+        etag = s3_answers.clean_etag(reply.fields.get("etag", ""))
+        is_md5 = self._profile.etag_is_md5 and s3_answers.is_md5(etag, reply.fields)
+        return PutReceipt(
+            etag=etag,
+            backend_version=s3_answers.read_version(reply.fields),
+            etag_is_md5=is_md5,
+        )
+
+    def _put_call(
+        self, storage_key: StorageKey, upload: Upload, headers: BlobHeaders
+    ) -> Call:
         payload_hash = self._payload_hash(upload, headers)
         signed = _described(headers)
         size = upload.size
         if payload_hash == STREAMING_PAYLOAD:
             signed = (*signed, ("x-amz-decoded-content-length", str(size)))
             size = framed_size(size)
-        call = Call(
+        return Call(
             operation="PutObject",
             method="PUT",
             path=self._writer.object_path(storage_key),
@@ -104,14 +128,6 @@ class S3Backend:
             signed=signed,
             plain=f"Content-Length: {size}\r\n",
             upload=upload,
-        )
-        reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
-        fields = reply.fields
-        etag = s3_answers.clean_etag(fields.get("etag", ""))
-        return PutReceipt(
-            etag=etag,
-            backend_version=s3_answers.read_version(fields),
-            etag_is_md5=self._profile.etag_is_md5 and s3_answers.is_md5(etag, fields),
         )
 
     def _payload_hash(self, upload: Upload, headers: BlobHeaders) -> str:
@@ -121,9 +137,7 @@ class S3Backend:
             return UNSIGNED_PAYLOAD
         if upload.is_whole:
             return hashlib.sha256(upload.first).hexdigest()
-        if self._profile.is_streaming_signed:
-            return STREAMING_PAYLOAD
-        return UNSIGNED_PAYLOAD
+        return STREAMING_PAYLOAD if self._may_sign_chunks else UNSIGNED_PAYLOAD
 
     async def delete(self, storage_keys: Sequence[StorageKey]) -> list[DeleteOutcome]:
         """Delete blobs; see Backend.delete."""

@@ -167,6 +167,21 @@ async def test_streamed_body_is_framed_and_its_length_known(house: S3House) -> N
     assert Usage(1, 0, len(LONG)) == house.meter.usage
 
 
+async def test_provider_that_knows_no_signed_chunks_is_asked_once(
+    house: S3House,
+) -> None:
+    """Swift answers 501; an operator who chose no profile should not notice."""
+    house.server.add(
+        Scripted(answer=error(501, "NotImplemented"), reads=0, then=Then.HANG)
+    )
+    for _ in range(2):
+        await house.backend.put(NAME, BytesSource(LONG), PLAIN)
+    hashes = [one.fields["x-amz-content-sha256"] for one in house.requests]
+
+    assert ["STREAMING-AWS4-HMAC-SHA256-PAYLOAD", *["UNSIGNED-PAYLOAD"] * 2] == hashes
+    assert LONG == house.requests[1].body
+
+
 def test_over_tls_bodies_go_unsigned_by_default() -> None:
     """TLS protects them; hashing twice would cost half the throughput."""
     assert settings_of(endpoint="https://s3.example").may_send_unsigned

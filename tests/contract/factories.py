@@ -26,7 +26,9 @@ from tests.fakes.entropy import SeededEntropy
 from tests.fakes.memory_backend import MemoryBackend
 from tests.fakes.observer import RecordingObserver
 from tests.real import servers
+from tests.real.ceph import ceph
 from tests.real.servers import RealServer, create_bucket, make_backend
+from tests.real.swift import swift
 
 
 class CountingMeter:
@@ -142,4 +144,6 @@ FACTORIES: dict[str, Contracted] = {
     "guarded": Contracted(make=guarded),
     "directory": Contracted(make=directory, is_write_once=True),
     "rclone": Contracted(make=_real(servers.rclone), has_folders=True),
+    "swift": Contracted(make=_real(swift), marks=(pytest.mark.real,)),
+    "ceph": Contracted(make=_real(ceph), marks=(pytest.mark.real,)),
 }

@@ -10,10 +10,16 @@ from s3o.model.values import BlobHeaders
 from tests.contract.factories import CountingMeter
 from tests.fakes.sources import BytesSource, pattern
 from tests.real import servers
+from tests.real.ceph import ceph
 from tests.real.servers import RealServer, create_bucket, make_backend
+from tests.real.swift import swift
 
 NAME = StorageKey(f"photos/a b=+é!{'0' * 32}")
-SERVERS = [pytest.param(servers.rclone, id="rclone")]
+SERVERS = [
+    pytest.param(servers.rclone, id="rclone"),
+    pytest.param(swift, id="swift", marks=pytest.mark.real),
+    pytest.param(ceph, id="ceph", marks=pytest.mark.real),
+]
 
 
 @pytest.fixture(params=SERVERS)
