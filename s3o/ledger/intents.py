@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from s3o.ledger import rows
 from s3o.ledger.buckets import hold_bucket
+from s3o.ledger.commits import Commit, publish
 from s3o.ledger.objects import draw_sequence, find_current
 from s3o.ledger.pending import (
     IntentKind,
@@ -15,7 +17,7 @@ from s3o.ledger.pending import (
 )
 from s3o.ledger.quotas import QuotaMoves, quota_rows, reserve
 from s3o.ledger.seam import Tx
-from s3o.model.errors import NoRoom
+from s3o.model.errors import NoRoom, StateError
 from s3o.model.names import (
     BackendName,
     BucketId,
@@ -54,6 +56,15 @@ class OpenedIntent:
 
     backend: BackendName
     sequence: int
+
+
+class Promotion(StrEnum):
+    """What became of an intent that the reaper wanted to finish."""
+
+    PROMOTED = "promoted"
+    SUPERSEDED = "superseded"  # something of the key was committed later
+    DROPPED = "dropped"  # its conditions do not hold, or it proves too little
+    RESOLVED = "already_resolved"
 
 
 async def open_intent(tx: Tx, intent: NewIntent, choose: Choose) -> OpenedIntent:
@@ -141,3 +152,54 @@ async def list_intents(tx: Tx, limit: int, after: str = "") -> list[IntentRow]:
     """Return intents by storage key, those behind after."""
     found = await tx.all("list_intents", after=after, max_rows=limit)
     return [intent_of(row) for row in found]
+
+
+async def promote_intent(
+    tx: Tx, storage_key: StorageKey, digests: Digests | None, now_us: int
+) -> Promotion:
+    """Finish a write whose caller is gone, or drop it; both are safe.
+
+    The caller has seen the complete blob on the backend, right in size and checksum.
+    digests: what that proved, where the intent holds none itself. Nothing of the key,
+    tombstones included, may have been committed after the intent was made.
+    """
+    intent = await take_intent(tx, storage_key)
+    if intent is None:
+        return Promotion.RESOLVED
+    moves = QuotaMoves()
+    outcome = await _promote(tx, intent, digests or intent.digests, now_us, moves)
+    if outcome is not Promotion.PROMOTED:
+        await release_taken(tx, intent, moves, outcome, now_us, is_ambiguous=True)
+    await moves.apply(tx)
+    return outcome
+
+
+async def _promote(
+    tx: Tx, intent: IntentRow, digests: Digests | None, now_us: int, moves: QuotaMoves
+) -> Promotion:
+    assert intent.kind is not IntentKind.COMPLETE, "ends by its own rules"
+    if digests is None or intent.kind is not IntentKind.OBJECT:
+        return Promotion.DROPPED
+    if await _is_superseded(tx, intent):
+        return Promotion.SUPERSEDED
+    commit = Commit(
+        storage_key=intent.storage_key,
+        digests=digests,
+        etag=digests.md5,
+        now_us=now_us,
+        stored_md5=intent.stored_md5,
+    )
+    try:
+        await publish(tx, intent, commit, moves)
+    except StateError:  # decided before the first change
+        return Promotion.DROPPED
+    return Promotion.PROMOTED
+
+
+async def _is_superseded(tx: Tx, intent: IntentRow) -> bool:
+    await tx.run("lock_key", bucket_id=intent.bucket_id, key=intent.key)
+    current = await find_current(tx, intent.bucket_id, intent.key)
+    if current is not None and current.sequence > intent.sequence:
+        return True
+    row = await tx.one("find_tombstone", bucket_id=intent.bucket_id, key=intent.key)
+    return row is not None and rows.size(row[0]) > intent.sequence

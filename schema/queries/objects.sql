@@ -100,3 +100,24 @@ DELETE FROM object_locations WHERE version_id = :version_id
 RETURNING
     blob, backend_name, storage_key, backend_version, stored_bytes,
     stored_digest, origin, created_at, verified_at, backend_etag;
+
+-- name: list_keys
+-- One range of the primary key; :before_key is the prefix's successor.
+SELECT
+    key, version_id, sequence, size, etag, created_at, storage_class,
+    checksum_algorithm, checksum_type, checksum_value
+FROM objects
+WHERE bucket_id = :bucket_id AND key >= :from_key AND key < :before_key
+AND is_delete_marker = 0
+ORDER BY key
+LIMIT :max_rows;
+
+-- name: list_keys_after
+SELECT
+    key, version_id, sequence, size, etag, created_at, storage_class,
+    checksum_algorithm, checksum_type, checksum_value
+FROM objects
+WHERE bucket_id = :bucket_id AND key > :from_key AND key < :before_key
+AND is_delete_marker = 0
+ORDER BY key
+LIMIT :max_rows;

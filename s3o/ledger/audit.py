@@ -1,0 +1,37 @@
+"""Compare every sum with its rows, and look for rows that point nowhere.
+
+Returns complaints, changes nothing. Tests run it after each operation, the simulation
+after each crash, fsck on demand; it reads whole tables, so it belongs into a scan.
+"""
+
+from s3o.ledger.seam import Tx
+
+_SUMS = ("used", "reserved", "orphan", "objects")
+
+
+async def audit(tx: Tx) -> list[str]:
+    """Return what is wrong, in words; nothing wrong is an empty list."""
+    complaints = await _quotas(tx)
+    for query, words in (
+        ("audit_unknown_backends", "row of a backend without a quota"),
+        ("audit_unknown_buckets", "row of a bucket that is gone"),
+        ("audit_objects_without_bytes", "object without a location"),
+        ("audit_locations_without_object", "location without a version"),
+        ("audit_shared_names", "storage key with two purposes"),
+        ("audit_impossible_rows", "number that cannot be"),
+        ("audit_sequences", "tombstone newer than the object"),
+    ):
+        complaints += [f"{words}: {row!r}" for row in await tx.all(query)]
+    return complaints
+
+
+async def _quotas(tx: Tx) -> list[str]:
+    complaints: list[str] = []
+    for row in await tx.all("audit_quotas"):
+        backend, *numbers = row
+        for name, told, summed in zip(_SUMS, numbers[0::2], numbers[1::2], strict=True):
+            if told != summed:
+                complaints.append(
+                    f"{backend!r}: {name} is {told!r}, its rows sum up to {summed!r}"
+                )
+    return complaints

@@ -1,0 +1,58 @@
+"""What the ledger knows about itself: whose it is, which life, how late it was once."""
+
+from s3o.ledger import rows
+from s3o.ledger.seam import Tx
+from s3o.model.errors import LedgerDamaged
+from s3o.model.numbers import parse_uint
+
+_CLUSTER_ID = "cluster_id"
+_EPOCH = "ledger_epoch"
+_CLOCK = "high_water_us"
+
+
+async def ensure_cluster_id(tx: Tx, candidate: str) -> str:
+    """Return the cluster's id; candidate becomes it on the first start."""
+    await tx.run("insert_meta", name=_CLUSTER_ID, value=candidate)
+    return await cluster_id(tx)
+
+
+async def cluster_id(tx: Tx) -> str:
+    """Return the cluster's id; it stands in every record on the backends."""
+    value = await _read(tx, _CLUSTER_ID)
+    if value is None:
+        raise LedgerDamaged("meta", "no cluster id")
+    return value
+
+
+async def ledger_epoch(tx: Tx) -> int:
+    """Return which life of the ledger this is; a recovery begins the next one."""
+    return await _number(tx, _EPOCH)
+
+
+async def high_water_us(tx: Tx) -> int:
+    """Return the latest time that was ever noted."""
+    return await _number(tx, _CLOCK)
+
+
+async def note_time(tx: Tx, now_us: int) -> int:
+    """Raise the high-water clock to now_us if that is later; return what it was.
+
+    A wall clock far from it has jumped, and destructive services must not believe it.
+    """
+    before_us = await high_water_us(tx)
+    if now_us > before_us:
+        await tx.run("put_meta", name=_CLOCK, value=str(now_us))
+    return before_us
+
+
+async def _number(tx: Tx, name: str) -> int:
+    value = await _read(tx, name)
+    try:
+        return 0 if value is None else parse_uint(value)
+    except ValueError as error:
+        raise LedgerDamaged("meta", f"{name}: {error}") from None
+
+
+async def _read(tx: Tx, name: str) -> str | None:
+    row = await tx.one("read_meta", name=name)
+    return None if row is None else rows.text(row[0])

@@ -1,0 +1,109 @@
+-- name: audit_quotas
+-- What the rows sum up to, beside what backend_quotas says.
+SELECT
+    q.backend_name,
+    q.bytes_used, COALESCE(l.bytes, 0),
+    q.bytes_reserved, COALESCE(p.bytes, 0) + COALESCE(m.bytes, 0),
+    q.orphan_bytes, COALESCE(c.bytes, 0) + COALESCE(d.bytes, 0),
+    q.object_count, COALESCE(l.objects, 0)
+FROM (
+    SELECT
+        backend_name, CAST(SUM(bytes_used) AS BIGINT) AS bytes_used,
+        CAST(SUM(bytes_reserved) AS BIGINT) AS bytes_reserved,
+        CAST(SUM(orphan_bytes) AS BIGINT) AS orphan_bytes,
+        CAST(SUM(object_count) AS BIGINT) AS object_count
+    FROM backend_quotas GROUP BY backend_name
+) AS q
+LEFT JOIN (
+    SELECT
+        backend_name, CAST(SUM(stored_bytes) AS BIGINT) AS bytes,
+        CAST(SUM(CASE WHEN blob = 0 THEN 1 ELSE 0 END) AS BIGINT) AS objects
+    FROM object_locations GROUP BY backend_name
+) AS l ON l.backend_name = q.backend_name
+LEFT JOIN (
+    SELECT backend_name, CAST(SUM(stored_bytes) AS BIGINT) AS bytes
+    FROM pending_objects GROUP BY backend_name
+) AS p ON p.backend_name = q.backend_name
+LEFT JOIN (
+    SELECT backend_name, CAST(SUM(stored_bytes) AS BIGINT) AS bytes
+    FROM multipart_parts GROUP BY backend_name
+) AS m ON m.backend_name = q.backend_name
+LEFT JOIN (
+    SELECT backend_name, CAST(SUM(size_bytes) AS BIGINT) AS bytes
+    FROM cleanup_queue GROUP BY backend_name
+) AS c ON c.backend_name = q.backend_name
+LEFT JOIN (
+    SELECT backend_name, CAST(SUM(size_bytes) AS BIGINT) AS bytes
+    FROM cleanup_dlq GROUP BY backend_name
+) AS d ON d.backend_name = q.backend_name
+ORDER BY q.backend_name;
+
+-- name: audit_unknown_backends
+SELECT 'object_locations', storage_key FROM object_locations
+WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
+UNION ALL
+SELECT 'pending_objects', storage_key FROM pending_objects
+WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
+UNION ALL
+SELECT 'cleanup_queue', storage_key FROM cleanup_queue
+WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
+UNION ALL
+SELECT 'cleanup_dlq', storage_key FROM cleanup_dlq
+WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
+LIMIT 100;
+
+-- name: audit_objects_without_bytes
+SELECT bucket_id, key FROM objects
+WHERE is_delete_marker = 0
+AND version_id NOT IN (SELECT version_id FROM object_locations)
+LIMIT 100;
+
+-- name: audit_locations_without_object
+SELECT backend_name, storage_key FROM object_locations
+WHERE version_id NOT IN (SELECT version_id FROM objects)
+AND version_id NOT IN (SELECT version_id FROM noncurrent_versions)
+LIMIT 100;
+
+-- name: audit_unknown_buckets
+SELECT 'objects', key FROM objects
+WHERE bucket_id NOT IN (SELECT id FROM buckets)
+UNION ALL
+SELECT 'pending_objects', object_key FROM pending_objects
+WHERE bucket_id NOT IN (SELECT id FROM buckets)
+LIMIT 100;
+
+-- name: audit_shared_names
+-- A name has one purpose: bytes of a version, an announced write, or to be deleted.
+SELECT backend_name, storage_key FROM (
+    SELECT backend_name, storage_key FROM object_locations
+    UNION ALL
+    SELECT backend_name, storage_key FROM pending_objects
+    UNION ALL
+    SELECT backend_name, storage_key FROM cleanup_queue
+    UNION ALL
+    SELECT backend_name, storage_key FROM cleanup_dlq
+) AS names
+GROUP BY backend_name, storage_key
+HAVING COUNT(*) > 1
+LIMIT 100;
+
+-- name: audit_impossible_rows
+SELECT 'objects', key FROM objects WHERE size < 0 OR sequence < 0 OR created_at < 0
+UNION ALL
+SELECT 'object_locations', storage_key FROM object_locations
+WHERE stored_bytes < 0 OR blob < 0 OR created_at < 0
+UNION ALL
+SELECT 'pending_objects', storage_key FROM pending_objects
+WHERE stored_bytes < 0 OR size < 0 OR sequence < 0
+UNION ALL
+SELECT 'backend_quotas', backend_name FROM backend_quotas
+GROUP BY backend_name
+HAVING SUM(bytes_used) < 0 OR SUM(bytes_reserved) < 0 OR SUM(orphan_bytes) < 0
+LIMIT 100;
+
+-- name: audit_sequences
+-- Each draw is unique, so a version and a tombstone of one key never share one.
+SELECT o.bucket_id, o.key FROM objects AS o
+JOIN tombstones AS t ON t.bucket_id = o.bucket_id AND t.key = o.key
+WHERE t.sequence >= o.sequence
+LIMIT 100;
