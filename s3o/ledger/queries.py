@@ -77,14 +77,17 @@ def _tidy(text: str) -> str | None:
     return sql or None
 
 
-def numbered(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Return sql with $1, $2, ... and the parameters' names in that order."""
+def numbered(sql: str, mark: str = "$") -> tuple[str, tuple[str, ...]]:
+    """Return sql with $1, $2, ... and the parameters' names in that order.
+
+    SQLite's mark is "?"; binding by position costs half of binding by name.
+    """
     names: list[str] = []
 
     def place(match: re.Match[str]) -> str:
         if match[1] not in names:
             names.append(match[1])
-        return f"${names.index(match[1]) + 1}"
+        return f"{mark}{names.index(match[1]) + 1}"
 
     return _PARAMETER.sub(place, sql), tuple(names)
 

@@ -7,9 +7,11 @@ milliseconds. sqlite3.Error is translated here and in group.py, nowhere else.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from pathlib import Path
 
+from s3o.ledger.queries import SQLITE, load_queries, numbered
 from s3o.ledger.seam import Row, Step, T, Value
 from s3o.model.errors import LedgerUnavailable
 
@@ -18,7 +20,24 @@ _CACHE_KIB = 65536
 _STATEMENTS = 256
 _FULL = 2
 
-Queries = Mapping[str, str | None]
+Bind = Callable[[Mapping[str, Value]], tuple[Value, ...]]
+Queries = Mapping[str, tuple[str, Bind]]
+
+
+def load() -> Queries:
+    """Return the queries by name, ready to execute; "" where there is nothing to do."""
+    found: dict[str, tuple[str, Bind]] = {}
+    for name, text in load_queries(SQLITE).items():
+        sql, names = numbered(text or "", "?")
+        found[name] = (sql, _binder(names))
+    return found
+
+
+def _binder(names: tuple[str, ...]) -> Bind:
+    """Return what turns values by name into values by position, in C if it can."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
 
 
 def connect(path: Path | str, *, is_read_only: bool = False) -> sqlite3.Connection:
@@ -64,19 +83,20 @@ class SqliteTx:
 
     async def one(self, query: str, /, **values: Value) -> Row | None:
         """Run a named query; return its only row, or None if it has none."""
-        rows = await self.all(query, **values)
-        assert len(rows) < 2, f"{query} found {len(rows)} rows"
-        return rows[0] if rows else None
+        sql, bind = self._queries[query]
+        found: list[Row] = self._execute(sql, bind(values)).fetchall() if sql else []
+        assert len(found) < 2, f"{query} found {len(found)} rows"
+        return found[0] if found else None
 
     async def all(self, query: str, /, **values: Value) -> list[Row]:
         """Run a named query; return its rows in order."""
-        sql = self._queries[query]
-        return [] if sql is None else self._execute(sql, values).fetchall()
+        sql, bind = self._queries[query]
+        return self._execute(sql, bind(values)).fetchall() if sql else []
 
     async def run(self, query: str, /, **values: Value) -> int:
         """Run a named query; return how many rows it changed."""
-        sql = self._queries[query]
-        return 0 if sql is None else self._execute(sql, values).rowcount
+        sql, bind = self._queries[query]
+        return self._execute(sql, bind(values)).rowcount if sql else 0
 
 
 def drive(step: Step[T], tx: SqliteTx) -> T:

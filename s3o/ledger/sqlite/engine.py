@@ -19,7 +19,7 @@ import trio
 from s3o.ledger import queries
 from s3o.ledger.seam import Step, T
 from s3o.ledger.sqlite.checkpoints import Checkpoints
-from s3o.ledger.sqlite.connection import Queries, Snapshots, connect
+from s3o.ledger.sqlite.connection import Queries, Snapshots, connect, load
 from s3o.ledger.sqlite.group import Hook, Member, Transactions, nothing
 from s3o.ledger.sqlite.lane import Lane
 from s3o.ledger.sqlite.migrate import migrate
@@ -68,7 +68,7 @@ class SqliteEngine:
         before_commit: Hook,
     ) -> None:
         writer, loop, reader, checkpointer = connections
-        named = queries.load_queries(queries.SQLITE)
+        named = load()
         self._connections = connections
         self._token = trio.lowlevel.current_trio_token()
         self._on_broken = on_broken

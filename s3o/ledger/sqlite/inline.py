@@ -14,7 +14,7 @@ import trio
 
 from s3o.ledger import queries
 from s3o.ledger.seam import Step, T
-from s3o.ledger.sqlite.connection import Snapshots, connect
+from s3o.ledger.sqlite.connection import Snapshots, connect, load
 from s3o.ledger.sqlite.group import Hook, Member, Transactions, nothing
 from s3o.ledger.sqlite.migrate import migrate
 from s3o.model.errors import LedgerUnavailable
@@ -52,7 +52,7 @@ class InlineEngine:
         after_commit: Hook = nothing,
         on_broken: Callable[[str], None] = _ignore,
     ) -> None:
-        named = queries.load_queries(queries.SQLITE)
+        named = load()
         if connection.in_transaction:  # the life before ended inside a transaction
             connection.execute("ROLLBACK")
         self._transactions = Transactions(

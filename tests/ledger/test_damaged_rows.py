@@ -1,0 +1,91 @@
+"""A database that somebody edited: refused copies, honest errors, no crash."""
+
+import sqlite3
+
+import pytest
+
+from s3o.ledger.intents import list_intents
+from s3o.ledger.objects import find_object
+from s3o.ledger.seam import Step, T
+from s3o.ledger.sqlite import InlineEngine, open_inline
+from s3o.model.errors import LedgerDamaged
+from s3o.model.names import ObjectKey
+from tests.ledger.house import NOW_US, TWO, Writer, furnish
+
+
+@pytest.fixture
+async def disk() -> tuple[sqlite3.Connection, Writer]:
+    """A ledger with one object in two places and one intent."""
+    connection = open_inline(now_us=NOW_US)
+    writer = await furnish(InlineEngine(connection))
+    await writer.put("a")
+    await writer.open(writer.intent("b"))
+    connection.execute(
+        "INSERT INTO object_locations SELECT version_id, blob, 'two', 'copy', NULL,"
+        " NULL, stored_bytes, NULL, 'own', 'live', created_at + 1, NULL"
+        " FROM object_locations"
+    )
+    connection.execute("PRAGMA ignore_check_constraints = 1")
+    return connection, writer
+
+
+async def read(writer: Writer, step: Step[T]) -> T:
+    """Run a step that reads."""
+    return await writer.engine.read(step)
+
+
+@pytest.mark.parametrize("damage", ["stored_bytes = -5", "blob = -1"])
+async def test_a_damaged_location_is_left_to_the_other_copy(
+    disk: tuple[sqlite3.Connection, Writer], damage: str
+) -> None:
+    """One bad row must not cost an object that has another copy."""
+    connection, writer = disk
+    connection.execute(
+        f"UPDATE object_locations SET {damage} WHERE backend_name = 'one'"
+    )
+
+    found = await read(
+        writer, lambda tx: find_object(tx, writer.bucket.id, ObjectKey("a"))
+    )
+
+    assert found is not None
+    assert [TWO] == [at.backend for at in found.locations]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "size = -1",
+        "headers = 'no json'",
+        "headers = '[1]'",
+        "metadata = '[[\"a\", 5]]'",
+        "tags = '{}'",
+        "checksum_algorithm = 'CRC99'",
+        "checksum_type = NULL",
+        "part_sizes = '[-1]'",
+        "layout = '[[0, 1]]'",
+    ],
+)
+async def test_a_damaged_version_is_refused(
+    disk: tuple[sqlite3.Connection, Writer], damage: str
+) -> None:
+    """Better an error than a wrong answer."""
+    connection, writer = disk
+    connection.execute(f"UPDATE objects SET {damage} WHERE key = 'a'")
+
+    with pytest.raises(LedgerDamaged):
+        await read(writer, lambda tx: find_object(tx, writer.bucket.id, ObjectKey("a")))
+
+
+@pytest.mark.parametrize(
+    "damage", ["kind = 'other'", "conditions = '[[], 1]'", "stored_bytes = -1"]
+)
+async def test_a_damaged_intent_is_refused(
+    disk: tuple[sqlite3.Connection, Writer], damage: str
+) -> None:
+    """The reaper stops and says so, rather than promote what it cannot read."""
+    connection, writer = disk
+    connection.execute(f"UPDATE pending_objects SET {damage}")
+
+    with pytest.raises(LedgerDamaged):
+        await read(writer, lambda tx: list_intents(tx, 10))
