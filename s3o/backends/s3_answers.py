@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from s3o.model import limits
 from s3o.model.errors import (
+    BackendBusy,
     BackendError,
     BackendFull,
     BackendProtocolError,
@@ -79,7 +80,10 @@ def plain_text(text: str) -> str:
 def translate(error: ClientError, name: BackendName, operation: str) -> BackendError:
     """Return the backend's error for a failed exchange."""
     reason = plain_text(str(error))
-    if isinstance(error, Stalled | NoConnectionFree):
+    if isinstance(error, NoConnectionFree):
+        # Our own crowd is at fault, which must not open the backend's circuit.
+        return BackendBusy(name, operation, reason)
+    if isinstance(error, Stalled):
         return BackendTimeout(name, operation, reason)
     if isinstance(error, BadAnswer):
         return BackendProtocolError(name, operation, reason)

@@ -468,6 +468,11 @@ class BackendCircuitOpen(BackendError):
 
 
 @dataclass(eq=False)
+class BackendBusy(BackendError):
+    """All our connections to it are in use; nothing was sent."""
+
+
+@dataclass(eq=False)
 class BackendOverUsage(BackendError):
     """A monthly limit does not let the call through; nothing was sent."""
 

@@ -69,6 +69,7 @@ BACKEND_ERROR_BYTES = 64 * KIB
 BACKEND_INFORMATIONAL = 8  # 1xx answers before the final one
 BACKEND_CONNECTIONS = 200
 BACKEND_IDLE_S = 60.0
+BACKEND_CONNECTION_AGE_S = 600.0  # then anew, so that a changed address is noticed
 BACKEND_LIST_PAGES = 1_000_000
 BACKEND_ETAG_BYTES = 256
 BACKEND_SKIP_BYTES = MIB  # read past when a provider ignores Range

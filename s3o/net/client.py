@@ -79,14 +79,15 @@ class Answer:
 
     async def read_all(self, limit_bytes: int) -> bytes:
         """Return the whole body; raises BadAnswer above limit_bytes."""
-        body = await self.read()
-        while piece := await self.read():
+        first = await self.read()
+        if not first:
+            return b""
+        body = bytearray(first)
+        while len(body) <= limit_bytes and (piece := await self.read()):
             body += piece
-            if len(body) > limit_bytes:
-                break
         if len(body) > limit_bytes:
             raise BadAnswer("the body of the answer is too long")
-        return body
+        return bytes(body)
 
     async def aclose(self) -> None:
         """Give the slot back, and the connection if it is fit for another exchange."""
@@ -149,7 +150,8 @@ class ClientPool:
         """End one exchange. Only Answer calls this."""
         doomed: list[ClientConnection] = []
         now_s = trio.current_time()
-        if connection.is_reusable and not self._is_closed:
+        is_young = now_s - connection.made_at_s < limits.BACKEND_CONNECTION_AGE_S
+        if connection.is_reusable and is_young and not self._is_closed:
             connection.idle_since_s = now_s
             self._idle.append(connection)
         else:

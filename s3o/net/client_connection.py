@@ -69,6 +69,7 @@ class ClientConnection:
         "_watch_error",
         "exchanges",
         "idle_since_s",
+        "made_at_s",
     )
 
     def __init__(self, stream: ClientStream, progress_s: float) -> None:
@@ -85,6 +86,7 @@ class ClientConnection:
         self._watch_error: ClientError | None = None
         self.exchanges = 0
         self.idle_since_s = 0.0
+        self.made_at_s = trio.current_time()
 
     @property
     def is_reusable(self) -> bool:

@@ -332,6 +332,7 @@ _BACKENDS: dict[type[S3OError], Row] = dict.fromkeys(
         errors.BackendThrottled,
         errors.BackendFull,
         errors.BackendCircuitOpen,
+        errors.BackendBusy,
         errors.BackendOverUsage,
         errors.BlobMissing,
         errors.BlobDamaged,

@@ -3,17 +3,20 @@
 import base64
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from s3o.backends.profiles import PROFILES, choose_profile
 from s3o.backends.s3_settings import S3Settings
 from s3o.backends.s3_signing import HeadWriter
 from s3o.model import limits
-from s3o.model.errors import BackendRefused, BackendUnreachable, ClientGone
+from s3o.model.errors import BackendBusy, BackendRefused, BackendUnreachable, ClientGone
 from s3o.model.names import StorageKey
 from s3o.model.values import BlobHeaders, Usage
+from s3o.policy.health import Verdict, judge
 from s3o.wire.aws_chunked import encoded_length
 from s3o.wire.sigv4 import EMPTY_SHA256, RequestSigner
 from tests.backends.s3_house import (
@@ -435,6 +438,21 @@ async def test_break_of_a_new_connection_is_not_retried(house: S3House) -> None:
         await house.get()
 
     assert 1 == house.meter.usage.api_requests
+
+
+async def test_crowd_of_our_own_is_not_the_backends_fault(
+    house: S3House, autojump_clock: MockClock
+) -> None:
+    """The circuit must not open because we ask for more than we allow ourselves."""
+    house.server.add(*[render(body=b"meow")] * limits.BACKEND_CONNECTIONS)
+    async with AsyncExitStack() as stack:
+        for _ in range(limits.BACKEND_CONNECTIONS):
+            await stack.enter_async_context(house.backend.open(NAME))
+        with pytest.raises(BackendBusy) as caught:
+            await house.get()
+
+    assert Verdict.NOTHING == judge(caught.value)
+    assert limits.BACKEND_CONNECTIONS == house.meter.usage.api_requests
 
 
 async def test_connection_that_was_refused_is_not_counted(house: S3House) -> None:

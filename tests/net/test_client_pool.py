@@ -185,6 +185,17 @@ async def test_surplus_connections_expire_under_load(
     assert 1 == house.pool.idle_connections
 
 
+async def test_old_connections_are_made_anew(
+    house: ClientHouse, autojump_clock: MockClock
+) -> None:
+    """One that is always in use would never notice that the address changed."""
+    for _ in range(16):
+        await house.get()
+        await trio.sleep(45)
+
+    assert 2 == house.server.connections
+
+
 @pytest.mark.parametrize(
     "reaction",
     [
