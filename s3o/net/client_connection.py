@@ -18,9 +18,10 @@ from typing import Protocol
 import trio
 
 from s3o.model import limits
-from s3o.model.errors import S3OError
+from s3o.model.errors import BadRequest, S3OError
+from s3o.net.chunked import ChunkedDecoder
 from s3o.net.client_errors import BadAnswer, ClientError, ConnectionBroke, Stalled
-from s3o.net.client_head import AnswerHead, ChunkedBody, body_length, parse_head
+from s3o.net.client_head import AnswerHead, body_length, parse_head
 from s3o.net.client_streams import ClientStream
 
 _READ_BYTES = 64 * 1024  # enough for a head with a small body
@@ -77,7 +78,7 @@ class ClientConnection:
         self._progress_s = progress_s
         self._tail = b""  # received, not yet handed out
         self._left: int | None = 0  # body bytes to come; None while chunked
-        self._chunks: ChunkedBody | None = None
+        self._chunks: ChunkedDecoder | None = None
         self._head: AnswerHead | None = None
         self._has_answered = False  # at least one byte of the current answer came
         self._is_request_sent = False
@@ -140,7 +141,7 @@ class ClientConnection:
         self._head = head
         self._left = body_length(head, is_head=is_head)
         if self._left is None:
-            self._chunks = ChunkedBody()
+            self._chunks = ChunkedDecoder()
         if not self._is_request_sent and head.status < 400:
             raise BadAnswer("success was answered before the body was sent")
 
@@ -317,11 +318,13 @@ class ClientConnection:
 
     def _unchunk(self, data: bytes) -> bytes:
         assert self._chunks is not None
-        piece = self._chunks.feed(data)
+        try:
+            piece = self._chunks.feed(data)
+        except BadRequest as error:
+            raise BadAnswer(error.reason) from None
         if self._chunks.is_complete:
             self._left = 0
-            if self._chunks.has_surplus:
-                raise BadAnswer("bytes follow the end of the answer")
+            self._tail = self._chunks.rest
         return piece
 
     def _deadline(self) -> float:

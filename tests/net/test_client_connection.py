@@ -89,6 +89,20 @@ async def test_surplus_is_an_error(house: ClientHouse) -> None:
     assert 2 == house.server.connections
 
 
+@pytest.mark.parametrize(
+    "chunks", [b"-1\r\n", b"4\nmeow\n", b"2\r\nmeow\r\n", b"0\r\n\r\nHTTP/1.1 200"]
+)
+async def test_malformed_chunks_are_an_error(house: ClientHouse, chunks: bytes) -> None:
+    """Each is read differently by different parsers."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    house.server.add(Scripted(answer=head + chunks, then=Then.HANG))
+    with pytest.raises(BadAnswer):
+        await house.get()
+    await house.get()
+
+    assert 2 == house.server.connections
+
+
 async def test_document_is_bounded(house: ClientHouse) -> None:
     """An error page of 10 GB must not be collected."""
     head = b"HTTP/1.1 500 No\r\nContent-Length: 10000000000\r\n\r\n"
