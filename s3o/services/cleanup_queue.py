@@ -34,6 +34,7 @@ INTERVAL_S = 60.0
 HURRY_S = 5.0  # while something that is being read waits to be deleted
 LONE_GRACE_S = 1.0  # from a location read to its blob opened, in one process
 SHARED_GRACE_S = 60.0  # the same with other processes on the ledger
+GATHER_S = 0.05  # a burst of deletes and overwrites is one pass
 BATCHES_PER_PASS = 100  # per backend; so that one pass ends
 
 
@@ -56,7 +57,8 @@ class CleanupQueue:
         stopping: trio.Event,
     ) -> None:
         self.wakeup = Wakeup()
-        self.gather_s = grace_s
+        self.gather_s = max(grace_s, GATHER_S)
+        self._grace_us = round(grace_s * 1_000_000)
         self._ledger = ledger
         self._fleet = fleet
         self._observer = observer
@@ -113,7 +115,7 @@ class CleanupQueue:
         for _ in range(BATCHES_PER_PASS):
             if self._stopping.is_set():
                 return
-            due_us = self._clock.now_us() - round(self.gather_s * 1_000_000)
+            due_us = self._clock.now_us() - self._grace_us
             found = await self._ledger.scan(
                 partial(
                     due_rows, backend=backend.name, now_us=due_us, limit=CLEANUP_BATCH
