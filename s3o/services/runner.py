@@ -39,7 +39,9 @@ class Runner:
         stopping: trio.Event,
     ) -> None:
         self._loops = {
-            service.name: _Loop(service, leases, observer, clock, entropy, stopping)
+            service.name: _Loop(
+                service, leases, observer, clock, entropy, stopping=stopping
+            )
             for service in services
         }
         assert len(self._loops) == len(services), "two services of one name"
@@ -87,6 +89,7 @@ class _Loop:
         observer: Observer,
         clock: Clock,
         entropy: Entropy,
+        *,
         stopping: trio.Event,
     ) -> None:
         self.service = service
