@@ -4,9 +4,12 @@ Returns complaints, changes nothing. Tests run it after each operation, the simu
 after each crash, fsck on demand; it reads whole tables, so it belongs into a scan.
 """
 
+from s3o.ledger.pending import intent_of
 from s3o.ledger.seam import Tx
+from s3o.model.errors import LedgerDamaged
 
 _SUMS = ("used", "reserved", "orphan", "objects")
+_PAGE_ROWS = 1000
 
 
 async def audit(tx: Tx) -> list[str]:
@@ -22,7 +25,7 @@ async def audit(tx: Tx) -> list[str]:
         ("audit_sequences", "tombstone newer than the object"),
     ):
         complaints += [f"{words}: {row!r}" for row in await tx.all(query)]
-    return complaints
+    return complaints + await _intents(tx)
 
 
 async def _quotas(tx: Tx) -> list[str]:
@@ -34,4 +37,18 @@ async def _quotas(tx: Tx) -> list[str]:
                 complaints.append(
                     f"{backend!r}: {name} is {told!r}, its rows sum up to {summed!r}"
                 )
+    return complaints
+
+
+async def _intents(tx: Tx) -> list[str]:
+    """Read every intent; the reaper passes over what cannot be read."""
+    complaints: list[str] = []
+    after = ""
+    while found := await tx.all("list_intents", after=after, max_rows=_PAGE_ROWS):
+        for row in found:
+            try:
+                intent_of(row)
+            except LedgerDamaged as damage:
+                complaints.append(f"intent that cannot be read: {row[0]!r}: {damage}")
+        after = str(found[-1][0])
     return complaints

@@ -6,6 +6,7 @@ the bytes back, and only the last confirmation releases them. A failed row waits
 after ten failures lies with the dead letters, its bytes on the quota all along.
 """
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -55,11 +56,14 @@ class Depths:
 async def due_rows(
     tx: Tx, backend: BackendName, now_us: int, limit: int
 ) -> list[CleanupRow]:
-    """Return what is due on backend, longest due first."""
-    found = await tx.all(
+    """Return what is due on backend, longest due first; unreadable rows left out."""
+    due: list[CleanupRow] = []
+    for row in await tx.all(
         "due_cleanups", backend_name=backend, now_us=now_us, max_rows=limit
-    )
-    return [_row_of(row) for row in found]
+    ):
+        with contextlib.suppress(LedgerDamaged):
+            due.append(_row_of(row))
+    return due
 
 
 async def confirm(tx: Tx, ids: Iterable[int], now_us: int) -> int:

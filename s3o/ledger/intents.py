@@ -1,5 +1,6 @@
 """Announce a write before its first byte leaves, and finish or drop it afterwards."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +18,7 @@ from s3o.ledger.pending import (
 )
 from s3o.ledger.quotas import QuotaMoves, quota_rows, reserve
 from s3o.ledger.seam import Tx
-from s3o.model.errors import NoRoom, StateError
+from s3o.model.errors import LedgerDamaged, NoRoom, StateError
 from s3o.model.names import (
     BackendName,
     BucketId,
@@ -149,9 +150,16 @@ async def drop_intent(
 
 
 async def list_intents(tx: Tx, limit: int, after: str = "") -> list[IntentRow]:
-    """Return intents by storage key, those behind after."""
-    found = await tx.all("list_intents", after=after, max_rows=limit)
-    return [intent_of(row) for row in found]
+    """Return intents by storage key, those behind after.
+
+    One that cannot be read is left out, so that the reaper serves the others; fsck
+    reports it.
+    """
+    intents: list[IntentRow] = []
+    for row in await tx.all("list_intents", after=after, max_rows=limit):
+        with contextlib.suppress(LedgerDamaged):
+            intents.append(intent_of(row))
+    return intents
 
 
 async def promote_intent(

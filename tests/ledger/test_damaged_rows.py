@@ -4,13 +4,15 @@ import sqlite3
 
 import pytest
 
+from s3o.ledger.audit import audit
+from s3o.ledger.cleanup import due_rows
 from s3o.ledger.intents import list_intents
 from s3o.ledger.objects import find_object
 from s3o.ledger.seam import Step, T
 from s3o.ledger.sqlite import InlineEngine, open_inline
 from s3o.model.errors import LedgerDamaged
 from s3o.model.names import ObjectKey
-from tests.ledger.house import NOW_US, TWO, Writer, furnish
+from tests.ledger.house import NOW_US, ONE, TWO, Writer, furnish
 
 
 @pytest.fixture
@@ -24,6 +26,10 @@ async def disk() -> tuple[sqlite3.Connection, Writer]:
         "INSERT INTO object_locations SELECT version_id, blob, 'two', 'copy', NULL,"
         " NULL, stored_bytes, NULL, 'own', 'live', created_at + 1, NULL"
         " FROM object_locations"
+    )
+    connection.execute(
+        "UPDATE backend_quotas SET bytes_used = 38, object_count = 1"
+        " WHERE backend_name = 'two'"
     )
     connection.execute("PRAGMA ignore_check_constraints = 1")
     return connection, writer
@@ -80,12 +86,43 @@ async def test_a_damaged_version_is_refused(
 @pytest.mark.parametrize(
     "damage", ["kind = 'other'", "conditions = '[[], 1]'", "stored_bytes = -1"]
 )
-async def test_a_damaged_intent_is_refused(
+async def test_a_damaged_intent_does_not_stop_the_reaper(
     disk: tuple[sqlite3.Connection, Writer], damage: str
 ) -> None:
-    """The reaper stops and says so, rather than promote what it cannot read."""
+    """One bad row is for fsck; the other uploads still have to be ended."""
     connection, writer = disk
     connection.execute(f"UPDATE pending_objects SET {damage}")
+    good = writer.intent("c")
+    await writer.open(good)
+
+    found = await read(writer, lambda tx: list_intents(tx, 10))
+    complaints = await read(writer, audit)
+
+    assert [good.storage_key] == [row.storage_key for row in found]
+    assert any("cannot be read" in line for line in complaints)
+
+
+async def test_a_damaged_queue_row_does_not_stop_the_cleanup(
+    disk: tuple[sqlite3.Connection, Writer],
+) -> None:
+    """The others' bytes are on the quota until they are deleted."""
+    connection, writer = disk
+    await writer.put("a")
+    connection.execute("UPDATE cleanup_queue SET size_bytes = -1 WHERE id = 1")
+
+    found = await read(writer, lambda tx: due_rows(tx, TWO, writer.now_us, 10))
+    damaged = await read(writer, lambda tx: due_rows(tx, ONE, writer.now_us, 10))
+
+    assert ["copy"] == [row.storage_key for row in found]
+    assert [] == damaged
+
+
+async def test_a_damaged_version_cannot_be_overwritten_into_wrong_sums(
+    disk: tuple[sqlite3.Connection, Writer],
+) -> None:
+    """A location with an impossible size has no sum that could be right."""
+    connection, writer = disk
+    connection.execute("UPDATE object_locations SET stored_bytes = -5")
 
     with pytest.raises(LedgerDamaged):
-        await read(writer, lambda tx: list_intents(tx, 10))
+        await writer.put("a")

@@ -107,6 +107,16 @@ async def stumble(tx: Tx) -> Bucket:
     raise sqlite3.OperationalError("disk I/O error")
 
 
+def ensure_large(number: int) -> Step[Bucket]:
+    """A step that needs many pages, and returns the bucket "before"."""
+
+    async def grow(tx: Tx) -> Bucket:
+        await tx.run("put_meta", name=f"large-{number}", value="x" * 100_000)
+        return await ensure_bucket(tx, BucketName("before"), NOW_US)
+
+    return grow
+
+
 def names(outcomes: list[Outcome]) -> list[str]:
     """Buckets by name, errors by class."""
     return [
@@ -262,6 +272,26 @@ async def test_a_full_disk_changes_nothing_and_breaks_nothing(held: Held) -> Non
     assert [] == held.broken
 
 
+async def test_a_database_that_cannot_grow_refuses_writes_and_reads_on(
+    held: Held,
+) -> None:
+    """A really full database, in the middle of a statement, and then room again."""
+    await held.engine.write(make("before"))
+    execute = held.engine._transactions._execute
+    execute("PRAGMA max_page_count = 1").fetchall()
+    large = [ensure_large(n) for n in range(3)]
+
+    outcomes = await held.group(*large, refuse)
+    listed = await bucket_names(held.engine)
+    execute("PRAGMA max_page_count = 1000000").fetchall()
+    healed = await held.group(*large)
+
+    assert [*["LedgerUnavailable"] * 3, "NoSuchBucket"] == names(outcomes)
+    assert ["before"] == listed
+    assert ["before"] * 3 == names(healed)
+    assert [] == held.broken
+
+
 async def test_a_cancelled_writer_learns_its_outcome(held: Held) -> None:
     """A commit cannot be left half-way: it happened, and the caller must know."""
     told: list[str] = []
@@ -306,6 +336,33 @@ async def test_a_bug_in_a_step_reaches_its_caller(held: Held) -> None:
     outcomes = await held.group(make("first"), wrong)
 
     assert ["first", "KeyError"] == names(outcomes)
+
+
+async def test_a_failure_of_the_writer_itself_breaks_the_engine(held: Held) -> None:
+    """Nobody knows what a transaction is worth that ended in a bug of ours."""
+
+    def fail() -> None:
+        raise KeyError("a bug")
+
+    held.before_commit = fail
+    with pytest.raises(CommitUnknown):
+        await held.engine.write(make("first"))
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert 1 == len(held.broken)
+    with pytest.raises(LedgerUnavailable):
+        await held.engine.write(make("second"))
+
+
+async def test_a_violated_constraint_is_a_bug_and_no_outage(held: Held) -> None:
+    """Else one wrong request opens the circuit for everybody."""
+
+    async def wrong(tx: Tx) -> None:
+        await tx.run("insert_bucket", name=None, now_us=NOW_US)
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await held.engine.write(wrong)
+    assert "a" == (await held.engine.write(make("a"))).name
 
 
 async def test_the_queue_is_bounded(held: Held) -> None:

@@ -1,6 +1,7 @@
 """Opening a database: ours, of this version, whole, and by one process only."""
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,26 @@ def test_a_file_that_is_no_database_is_refused(disk: Path) -> None:
         open_inline(disk, now_us=NOW_US)
 
     assert b"not a database at all" * 1000 == disk.read_bytes()
+
+
+def test_of_two_starters_one_migrates_and_the_other_finds_it_done(disk: Path) -> None:
+    """Two daemons started at once must not apply a migration twice."""
+    connections = [connect(disk), connect(disk)]
+    applied: list[int] = []
+
+    def start(connection: sqlite3.Connection) -> None:
+        applied.append(migrate(connection, [ONE, TWO], NOW_US))
+
+    threads = [threading.Thread(target=start, args=(one,)) for one in connections]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 2 == sum(applied)
+    assert ["a", "b", "c", "schema_version"] == tables(connections[0])
+    for connection in connections:
+        connection.close()
 
 
 def test_the_schema_of_this_program_applies() -> None:

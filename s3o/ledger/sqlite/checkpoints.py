@@ -21,9 +21,13 @@ class Checkpoints:
     """The checkpoint thread; gate is held by the writer around each transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, on_failure: Callable[[str], None]
+        self,
+        connection: sqlite3.Connection,
+        on_failure: Callable[[str], None],
+        log_pages: int = _LOG_PAGES,
     ) -> None:
         self.gate = threading.Lock()
+        self._log_pages = log_pages
         self._connection = connection
         self._on_failure = on_failure
         self._commits = 0
@@ -42,24 +46,26 @@ class Checkpoints:
         self._closing.set()
         self._thread.join()
 
+    def checkpoint(self) -> bool:
+        """Move what the log holds; False: it failed, and on_failure knows."""
+        try:
+            if self._passive() > self._log_pages:
+                with self.gate:
+                    self._passive()
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR)
+            if code & _PRIMARY_CODE not in _HARMLESS:
+                self._on_failure(f"checkpoint failed: {error}")
+                return False
+        return True
+
     def _work(self) -> None:
-        done = 0
-        while not self._closing.wait(_PERIOD_S):
+        done, is_sound = 0, True
+        while is_sound and not self._closing.wait(_PERIOD_S):
             commits = self._commits
             if commits != done:
                 done = commits
-                try:
-                    self._checkpoint()
-                except sqlite3.Error as error:
-                    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR)
-                    if code & _PRIMARY_CODE not in _HARMLESS:
-                        self._on_failure(f"checkpoint failed: {error}")
-                        return
-
-    def _checkpoint(self) -> None:
-        if self._passive() > _LOG_PAGES:
-            with self.gate:
-                self._passive()
+                is_sound = self.checkpoint()
 
     def _passive(self) -> int:
         """Return how many pages the log has."""

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from pathlib import Path
 
-from s3o.ledger.queries import SQLITE, load_queries, numbered
+from s3o.ledger.queries import SQLITE, load_queries, positional
 from s3o.ledger.seam import Row, Step, T, Value
 from s3o.model.errors import LedgerUnavailable
 
 _BUSY_TIMEOUT_MS = 5000
-_CACHE_KIB = 65536
+_CACHE_KIB = 16384
 _STATEMENTS = 256
 _FULL = 2
 
@@ -28,19 +28,24 @@ def load() -> Queries:
     """Return the queries by name, ready to execute; "" where there is nothing to do."""
     found: dict[str, tuple[str, Bind]] = {}
     for name, text in load_queries(SQLITE).items():
-        sql, names = numbered(text or "", "?")
+        sql, names = positional(text or "")
         found[name] = (sql, _binder(names))
     return found
 
 
 def _binder(names: tuple[str, ...]) -> Bind:
-    """Return what turns values by name into values by position, in C if it can."""
+    """Return what turns values by name into values by position, in C if it can.
+
+    sqlite3 binds by position in half the time that it needs by name.
+    """
     if len(names) > 1:
         return itemgetter(*names)
     return lambda values: tuple(values[name] for name in names)
 
 
-def connect(path: Path | str, *, is_read_only: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path | str, *, is_read_only: bool = False, cache_kib: int = _CACHE_KIB
+) -> sqlite3.Connection:
     """Open path with our settings; raises LedgerUnavailable."""
     try:
         connection = sqlite3.connect(
@@ -49,19 +54,19 @@ def connect(path: Path | str, *, is_read_only: bool = False) -> sqlite3.Connecti
             check_same_thread=False,
             cached_statements=_STATEMENTS,
         )
-        _set_up(connection, is_read_only)
+        _set_up(connection, is_read_only, cache_kib)
     except sqlite3.Error as error:
         raise LedgerUnavailable(f"cannot open {path}: {error}") from error
     return connection
 
 
-def _set_up(connection: sqlite3.Connection, is_read_only: bool) -> None:
+def _set_up(connection: sqlite3.Connection, is_read_only: bool, cache_kib: int) -> None:
     for pragma in (
         f"busy_timeout={_BUSY_TIMEOUT_MS}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "wal_autocheckpoint=0",
-        f"cache_size=-{_CACHE_KIB}",
+        f"cache_size=-{cache_kib}",
         "temp_store=MEMORY",
         "secure_delete=FAST",
         f"query_only={int(is_read_only)}",
@@ -111,6 +116,17 @@ def drive(step: Step[T], tx: SqliteTx) -> T:
     raise AssertionError("a ledger step waited for something outside its transaction")
 
 
+def is_bug(error: sqlite3.Error) -> bool:
+    """Whether our code is wrong, not the database unable; a bug is no outage."""
+    return isinstance(
+        error,
+        sqlite3.IntegrityError
+        | sqlite3.ProgrammingError
+        | sqlite3.DataError
+        | sqlite3.InterfaceError,
+    )
+
+
 class Snapshots:
     """Reads on one connection, each over one snapshot."""
 
@@ -128,4 +144,6 @@ class Snapshots:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
+            if is_bug(error):
+                raise
             raise LedgerUnavailable(f"reading failed: {error}") from error

@@ -27,6 +27,7 @@ from s3o.model import limits
 from s3o.model.errors import LedgerUnavailable
 
 _CLOSE_S = 10.0
+_CHECKPOINT_CACHE_KIB = 512
 
 
 @asynccontextmanager
@@ -122,8 +123,12 @@ class SqliteEngine:
 
     def _carry_out(self, members: Sequence[Member]) -> None:
         """In the writer thread."""
-        with self._checkpoints.gate:
-            self._transactions.carry_out(members)
+        try:
+            with self._checkpoints.gate:
+                self._transactions.carry_out(members)
+        except BaseException as error:
+            self._break(f"the ledger's writer failed: {error!r}")
+            raise
         self._checkpoints.note_commits(self._transactions.commits)
         if self._transactions.broken is not None:
             self._break(self._transactions.broken)
@@ -184,4 +189,4 @@ def _open_all(path: Path, now_us: int) -> Sequence[sqlite3.Connection]:
         writer.close()
         raise
     loop, reader = (connect(path, is_read_only=True) for _ in range(2))
-    return writer, loop, reader, connect(path)
+    return writer, loop, reader, connect(path, cache_kib=_CHECKPOINT_CACHE_KIB)

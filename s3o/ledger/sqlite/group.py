@@ -18,7 +18,7 @@ import outcome
 import trio
 
 from s3o.ledger.seam import Step
-from s3o.ledger.sqlite.connection import Queries, SqliteTx, drive
+from s3o.ledger.sqlite.connection import Queries, SqliteTx, drive, is_bug
 from s3o.model.errors import CommitUnknown, LedgerUnavailable
 
 _NOT_COMMITTED = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
@@ -108,10 +108,10 @@ class Transactions:
 
     def _attempt(self, member: Member) -> Result:
         result = outcome.capture(drive, member.step, self._tx)
-        if isinstance(result, outcome.Error) and isinstance(
-            result.error, sqlite3.Error
-        ):
-            return _refusal(f"a statement failed: {result.error}", result.error)
+        if isinstance(result, outcome.Error):
+            error = result.error
+            if isinstance(error, sqlite3.Error) and not is_bug(error):
+                return _refusal(f"a statement failed: {error}", error)
         return result
 
     def _commit(self, members: Sequence[Member]) -> None:

@@ -5,6 +5,7 @@ The queue is bounded, counted on the loop. A waiting task refuses cancellation
 tasks; one callback per group on the loop does, which is what makes a member cheap.
 """
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -72,7 +73,8 @@ class Lane:
                 ended = outcome.capture(self._handle, members)
                 if isinstance(ended, outcome.Error):
                     _lose(members, ended.error)
-                self._token.run_sync_soon(self._wake, members)
+                with contextlib.suppress(trio.RunFinishedError):  # nobody waits
+                    self._token.run_sync_soon(self._wake, members)
 
     def _next_group(self) -> tuple[list[Member], bool]:
         """Wait for one member, take what else is there; say whether it is the end."""
