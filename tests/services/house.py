@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import trio
-from s3o.ledger.cleanup import Depths, depths
 
+from s3o.ledger.cleanup import Depths, depths
 from s3o.ledger.deletes import delete_object
 from s3o.ledger.intents import note_digests
 from s3o.ledger.ledger import Ledger

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import trio
-from s3o.ledger.cleanup import CleanupRow, due_rows
 from trio.testing import MockClock
 
+from s3o.ledger.cleanup import CleanupRow, due_rows
 from s3o.ledger.cleanup_rows import Discard, enqueue
 from s3o.ledger.intents import drop_intent
 from s3o.ledger.quotas import QuotaMoves

@@ -2,11 +2,11 @@
 
 import pytest
 import trio
-from s3o.ledger.usage import read_usage
 from trio.testing import MockClock
 
 from s3o.backends.guard import BackendLimits
 from s3o.ledger.intents import list_intents
+from s3o.ledger.usage import read_usage
 from s3o.model.errors import BackendUnreachable, LedgerUnavailable
 from s3o.model.facts import Happened, QueueObserved, QuotaObserved, UsageObserved
 from s3o.model.values import BreakerState, Usage
