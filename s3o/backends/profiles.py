@@ -19,6 +19,7 @@ class Profile:
     is_streaming_signed: takes STREAMING-AWS4-HMAC-SHA256-PAYLOAD.
     has_multi_delete: takes DeleteObjects.
     is_listing_encoded: takes encoding-type=url in listings.
+    keeps_versions: buckets keep deleted objects as versions; None: ask each bucket.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Profile:
     is_streaming_signed: bool = True
     has_multi_delete: bool = True
     is_listing_encoded: bool = True
+    keeps_versions: bool | None = None
 
 
 PROFILES: tuple[Profile, ...] = (
@@ -37,8 +39,14 @@ PROFILES: tuple[Profile, ...] = (
         # "x-amz-content-sha256 must be UNSIGNED-PAYLOAD or a valid sha256 value"
         is_streaming_signed=False,
     ),
-    Profile(name="b2", hosts=(".backblazeb2.com",)),
-    Profile(name="r2", hosts=(".r2.cloudflarestorage.com",), is_streaming_signed=False),
+    # Its buckets keep all versions unless a lifecycle rule ends them.
+    Profile(name="b2", hosts=(".backblazeb2.com",), keeps_versions=True),
+    Profile(
+        name="r2",
+        hosts=(".r2.cloudflarestorage.com",),
+        is_streaming_signed=False,
+        keeps_versions=False,
+    ),
     Profile(
         name="gcs",
         hosts=("storage.googleapis.com",),
@@ -50,7 +58,7 @@ PROFILES: tuple[Profile, ...] = (
     Profile(name="ceph"),
     # s3api answers the streaming signature with 501.
     Profile(name="swift", is_streaming_signed=False),
-    Profile(name="rclone"),
+    Profile(name="rclone", keeps_versions=False),
     Profile(name="generic"),
 )
 _BY_NAME = {profile.name: profile for profile in PROFILES}

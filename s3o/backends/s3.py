@@ -25,6 +25,7 @@ from s3o.backends.s3_reader import OPERATION as GET
 from s3o.backends.s3_reader import S3Blob, open_blob
 from s3o.backends.s3_settings import S3Settings
 from s3o.backends.s3_signing import HeadWriter
+from s3o.backends.s3_versions import Versions
 from s3o.backends.seam import DeleteOutcome, Meter
 from s3o.model import limits
 from s3o.model.errors import (
@@ -72,10 +73,14 @@ class S3Backend:
             clock=clock,
         )
         self._caller = Caller(settings.name, pool, self._writer, meter)
+        self._versions = Versions(
+            self._caller, address.bucket_path, are_kept=self._profile.keeps_versions
+        )
         self._deleter = Deleter(
             self._caller,
             self._writer,
             address.bucket_path,
+            self._versions,
             has_multi_delete=self._profile.has_multi_delete,
         )
 
@@ -104,10 +109,12 @@ class S3Backend:
             call = self._put_call(storage_key, upload, headers)
             reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
         etag = s3_answers.clean_etag(reply.fields.get("etag", ""))
+        version = s3_answers.read_version(reply.fields)
+        self._versions.note_version(version)
         is_md5 = self._profile.etag_is_md5 and s3_answers.is_md5(etag, reply.fields)
         return PutReceipt(
             etag=etag,
-            backend_version=s3_answers.read_version(reply.fields),
+            backend_version=version,
             etag_is_md5=is_md5,
         )
 

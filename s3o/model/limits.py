@@ -73,6 +73,7 @@ BACKEND_CONNECTION_AGE_S = 600.0  # then anew, so that a changed address is noti
 BACKEND_LIST_PAGES = 1_000_000
 BACKEND_ETAG_BYTES = 256
 BACKEND_SKIP_BYTES = MIB  # read past when a provider ignores Range
+BACKEND_VERSION_PAGES = 100  # of one name, each with a thousand of its versions
 BACKEND_DELETES = 8  # at once, where a provider deletes one by one
 
 # Ledger.

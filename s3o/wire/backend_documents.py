@@ -50,6 +50,39 @@ def _read_blob(contents: Element, is_encoded: bool) -> ListedBlob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionsPage:
+    """One page of a provider's versions, delete markers among them.
+
+    versions: (name, version id). next: the markers of the next page, if there is one.
+    """
+
+    versions: tuple[tuple[str, str], ...]
+    next: tuple[str, str] | None
+
+
+def read_versions_page(root: Element) -> VersionsPage:
+    """Return the page in a ListObjectVersions answer; raises MalformedXml."""
+    _require_root(root, "ListVersionsResult")
+    versions = tuple(
+        (_need(one, "Key"), _need(one, "VersionId"))
+        for one in root.children
+        if one.name in ("Version", "DeleteMarker")
+    )
+    if _need(root, "IsTruncated").strip().lower() != "true":
+        return VersionsPage(versions=versions, next=None)
+    return VersionsPage(
+        versions=versions,
+        next=(_need(root, "NextKeyMarker"), _need(root, "NextVersionIdMarker")),
+    )
+
+
+def read_is_versioned(root: Element) -> bool:
+    """Return whether a bucket keeps versions, now or of former times."""
+    _require_root(root, "VersioningConfiguration")
+    return (root.text_of("Status") or "").strip() in ("Enabled", "Suspended")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedDelete:
     """One deletion that the provider did not carry out."""
 

@@ -29,6 +29,7 @@ def settings_of(**changes: object) -> S3Settings:
         "access_key_id": "AKID",
         "secret_access_key": SECRET,
         "is_path_style": True,
+        "profile": "rclone",
     }
     return S3Settings(**(plain | changes))  # type: ignore[arg-type]
 

@@ -95,7 +95,7 @@ def _real(start: Callable[[], RealServer]) -> BackendFactory:
         server = start()
         digest = hashlib.sha256(str(path).encode()).hexdigest()
         settings = server.settings(f"t{digest[:20]}")
-        await create_bucket(settings, CountingMeter())
+        await create_bucket(settings)
         async with aclosing(make_backend(settings, meter)) as backend:
             yield backend
 

@@ -120,9 +120,17 @@ def _start_osd(folder: Path, config: Path) -> None:
     _run(["ceph", "-c", str(config), "osd", "new", osd_uuid])
     osd = ["ceph-osd", "-i", "0", "-c", str(config)]
     _run(osd, "--mkfs", "--osd-uuid", osd_uuid)
-    process = start_process([*osd, "-f"], folder)
     # radosgw-admin waits for ever if it asks for pools before somebody can hold them.
-    wait_until(lambda: _is_osd_up(config), process, folder)
+    for attempt in range(5):
+        process = start_process([*osd, "-f"], folder)
+        try:
+            wait_until(lambda: _is_osd_up(config), process, folder)
+        except RuntimeError:
+            # It may ask the monitor before it knows the cluster's id ("wrong fsid").
+            if attempt == 4:
+                raise
+        else:
+            return
 
 
 def _is_osd_up(config: Path) -> bool:

@@ -6,6 +6,8 @@ loopback only, keep their data in one folder and end with the process.
 """
 
 import atexit
+import base64
+import hashlib
 import shutil
 import socket
 import subprocess
@@ -22,12 +24,9 @@ from s3o.backends.s3_calls import Call, Caller
 from s3o.backends.s3_settings import S3Settings
 from s3o.backends.s3_signing import HeadWriter
 from s3o.backends.seam import Meter
-from s3o.model import limits
 from s3o.model.errors import BackendRefused
 from s3o.model.names import BackendName
-from s3o.model.seams import Clock
 from s3o.net.client import ClientPool, system_network
-from s3o.wire.sigv4 import EMPTY_SHA256
 
 _START_S = 60.0
 
@@ -75,38 +74,63 @@ class WallClock:
         return time.monotonic()
 
 
+class _NoMeter:
+    def count_request(self) -> None:
+        pass
+
+    def count_ingress(self, size_bytes: int) -> None:
+        pass
+
+    def count_egress(self, size_bytes: int) -> None:
+        pass
+
+
 def make_backend(settings: S3Settings, meter: Meter) -> S3Backend:
     """Return a backend over a running server."""
     pool = ClientPool(settings.origin, system_network(), progress_s=20.0)
     return S3Backend(settings, pool, meter, WallClock())
 
 
-async def create_bucket(settings: S3Settings, meter: Meter) -> None:
+async def create_bucket(settings: S3Settings) -> None:
     """Make a bucket if need be, which the product never does on a backend."""
-    clock: Clock = WallClock()
+    try:
+        await call_bucket(settings, "PUT")
+    except BackendRefused as refused:
+        if refused.code not in ("BucketAlreadyExists", "BucketAlreadyOwnedByYou"):
+            raise
+
+
+async def call_bucket(
+    settings: S3Settings,
+    method: str,
+    query: tuple[tuple[str, str], ...] = (),
+    body: bytes = b"",
+) -> bytes:
+    """Make one call to a bucket itself and return what it answers."""
     pool = ClientPool(settings.origin, system_network(), progress_s=20.0)
     writer = HeadWriter(
         settings.address,
         region=settings.region,
         access_key_id=settings.access_key_id,
         secret_access_key=settings.secret_access_key,
-        clock=clock,
+        clock=WallClock(),
     )
+    md5 = hashlib.md5(body, usedforsecurity=False).digest()
     call = Call(
-        operation="CreateBucket",
-        method="PUT",
+        operation="Bucket",
+        method=method,
         path=settings.address.bucket_path,
-        payload_hash=EMPTY_SHA256,
-        plain="Content-Length: 0\r\n",
+        query=query,
+        payload_hash=hashlib.sha256(body).hexdigest(),
+        signed=(("content-md5", base64.b64encode(md5).decode()),) if body else (),
+        plain=f"Content-Length: {len(body)}\r\n",
+        body=body,
     )
-    caller = Caller(settings.name, pool, writer, meter)
     try:
-        await caller.ask(call, limits.BACKEND_ERROR_BYTES)
-    except BackendRefused as refused:
-        if refused.code not in ("BucketAlreadyExists", "BucketAlreadyOwnedByYou"):
-            raise
+        reply = await Caller(settings.name, pool, writer, _NoMeter()).ask(call, 1 << 20)
     finally:
         await pool.aclose()
+    return reply.body
 
 
 def free_port() -> int:

@@ -26,7 +26,7 @@ SERVERS = [
 async def server(request: pytest.FixtureRequest) -> RealServer:
     """A running server with the bucket `signatures`."""
     found: RealServer = request.param()
-    await create_bucket(found.settings("signatures"), CountingMeter())
+    await create_bucket(found.settings("signatures"))
     return found
 
 
