@@ -1,11 +1,55 @@
 # The one list of what this project can do. `./just RECIPE` sets everything up first.
 
-python := ".venv/bin/python"
+python := justfile_directory() / ".venv/bin/python"
+bin := justfile_directory() / ".venv/bin"
 
 # List the recipes.
 default:
-    @.venv/bin/just --list
+    @{{bin}}/just --list
 
 # Make .venv with .venv/bin/s3-orchestrator (the ./just wrapper has done it by now).
 setup:
     @echo "ready: .venv/bin/s3-orchestrator"
+
+# Run the product on port 9000: embedded SQLite, three directory backends.
+demo *arguments:
+    {{bin}}/s3-orchestrator demo {{arguments}}
+
+# All tests that need no more than pip brought; under 15 minutes on two cores.
+test *arguments:
+    {{python}} -m pytest -m "not real" {{arguments}}
+
+# The tests to run while typing; under a minute.
+test-fast *arguments:
+    {{python}} -m pytest -q -m "not real and not slow" {{arguments}}
+
+# Tests against PostgreSQL, OpenStack Swift and Ceph RGW; installs them with apt.
+test-real *arguments:
+    sh tests/real/install.sh
+    {{python}} -m pytest -m real {{arguments}}
+
+# Formatting and lint.
+lint:
+    {{bin}}/ruff format --check .
+    {{bin}}/ruff check .
+
+# mypy --strict over the product.
+types:
+    {{bin}}/mypy
+
+# CPU per request, as ratios to the floor in the same run.
+bench *arguments:
+    {{python}} -m tests.bench {{arguments}}
+
+# Fuzz every parser for SECONDS each (atheris; needs Python < 3.13).
+fuzz seconds="60" *targets:
+    sh fuzz/run.sh {{seconds}} {{targets}}
+
+# Build the documentation into docs/_build/html.
+docs:
+    sh docs/build.sh
+
+# Write the lock files anew (needs uv on the PATH).
+lock:
+    uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -q -o requirements.lock
+    for group in test tools docs fuzz; do uv pip compile --group $group --universal --generate-hashes --no-header --python-version 3.11 -q -c requirements.lock -o requirements-$group.lock; done

@@ -18,10 +18,10 @@ from s3o.model.errors import (
 )
 from s3o.model.names import BucketName
 from s3o.model.numbers import parse_uint
+from s3o.objects.buckets import BucketDirectory
 from s3o.s3api.call import Call
 from s3o.s3api.documents import read_xml
 from s3o.s3api.owner import render_owner
-from s3o.s3api.seams import Buckets
 from s3o.wire.client_documents import CREATE_BUCKET_ELEMENTS, read_create_bucket
 from s3o.wire.dates import render_iso_date
 from s3o.wire.headers import check_acl
@@ -36,7 +36,7 @@ _LOCATION = re.compile(r"[A-Za-z0-9-]{0,63}", re.ASCII)
 class BucketOperations:
     """Serves the operations on buckets."""
 
-    def __init__(self, buckets: Buckets) -> None:
+    def __init__(self, buckets: BucketDirectory) -> None:
         self._buckets = buckets
 
     async def list_buckets(self, call: Call) -> None:

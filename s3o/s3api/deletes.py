@@ -14,10 +14,10 @@ from s3o.model.errors import (
     S3OError,
 )
 from s3o.model.names import parse_object_key
+from s3o.objects.store import Delete, ObjectStore
 from s3o.s3api.call import Call
 from s3o.s3api.documents import read_xml
 from s3o.s3api.errors import message_of, row_of
-from s3o.s3api.seams import Delete, Objects
 from s3o.wire.client_documents import DELETE_ELEMENTS, DeleteEntry, read_delete
 from s3o.wire.conditions import make_delete_conditions, parse_delete_conditions
 from s3o.wire.xml_write import document, element, leaf, optional_leaf
@@ -29,7 +29,7 @@ _ONLY_VERSIONS = frozenset({None, "", "null"})
 class ObjectDeletes:
     """Serves DeleteObject and DeleteObjects."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
     async def delete(self, call: Call) -> None:

@@ -28,6 +28,8 @@ from s3o.model.seams import Clock, Entropy, Observer
 from s3o.model.values import Bucket
 from s3o.net.exchange import Exchange
 from s3o.net.head import RequestHead
+from s3o.objects.buckets import BucketDirectory
+from s3o.objects.store import ObjectStore
 from s3o.observe.correlation import choose_request_id, new_request_id, request_id
 from s3o.observe.operation import describe
 from s3o.s3api.answers import Answer, Identity, render_error
@@ -42,7 +44,7 @@ from s3o.s3api.operations import (
     level_of,
     list_operations,
 )
-from s3o.s3api.seams import Buckets, Gate, Objects
+from s3o.s3api.seams import Gate
 from s3o.wire.target import Target, parse_target
 
 
@@ -51,8 +53,8 @@ class S3Door:
 
     def __init__(
         self,
-        objects: Objects,
-        buckets: Buckets,
+        objects: ObjectStore,
+        buckets: BucketDirectory,
         gate: Gate,
         observer: Observer,
         clock: Clock,

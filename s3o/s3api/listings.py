@@ -11,13 +11,14 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from s3o.ledger.listing import Page
 from s3o.model import limits
 from s3o.model.errors import InvalidArgument
 from s3o.model.numbers import parse_uint
 from s3o.model.values import Bucket, ObjectVersion
+from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
 from s3o.s3api.owner import render_owner
-from s3o.s3api.seams import Objects, Page
 from s3o.wire.dates import render_iso_date
 from s3o.wire.target import Query
 from s3o.wire.xml_write import document, escape, leaf, optional_leaf, url_encode
@@ -75,7 +76,7 @@ def _parse_max_keys(value: str | None) -> int:
 class ObjectListings:
     """Serves ListObjectsV1 and ListObjectsV2."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
     async def list_v1(self, call: Call) -> None:

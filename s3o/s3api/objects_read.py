@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from s3o.model.errors import S3OError
 from s3o.model.values import Interval, ObjectVersion, StoredObject
+from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
-from s3o.s3api.seams import Objects
 from s3o.wire.conditions import ReadOutcome, evaluate_read, is_range_wanted
 from s3o.wire.digests import checksum_headers
 from s3o.wire.headers import (
@@ -40,7 +40,7 @@ class View:
 class ObjectReads:
     """Serves GetObject and HeadObject."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
     async def head(self, call: Call) -> None:

@@ -7,8 +7,9 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 """
 
 from s3o.model.errors import NotSupported
+from s3o.objects.store import ObjectStore
+from s3o.objects.write import PutCall
 from s3o.s3api.call import Call
-from s3o.s3api.seams import Objects, PutCall
 from s3o.wire.conditions import parse_write_conditions, quote_etag
 from s3o.wire.digests import checksum_headers
 from s3o.wire.headers import parse_object_facts
@@ -17,7 +18,7 @@ from s3o.wire.headers import parse_object_facts
 class ObjectWrites:
     """Serves PutObject."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
     async def put(self, call: Call) -> None:

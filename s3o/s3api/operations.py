@@ -18,13 +18,14 @@ from s3o.model.errors import (
     MethodNotAllowed,
     NotSupported,
 )
+from s3o.objects.buckets import BucketDirectory
+from s3o.objects.store import ObjectStore
 from s3o.s3api.buckets import BucketOperations
 from s3o.s3api.call import Call
 from s3o.s3api.deletes import ObjectDeletes
 from s3o.s3api.listings import ObjectListings
 from s3o.s3api.objects_read import ObjectReads
 from s3o.s3api.objects_write import ObjectWrites
-from s3o.s3api.seams import Buckets, Objects
 from s3o.wire.target import Query, Target
 
 
@@ -69,7 +70,9 @@ _DELETE_HEADERS = frozenset(
 )
 
 
-def list_operations(buckets: Buckets, objects: Objects) -> tuple[Operation, ...]:
+def list_operations(
+    buckets: BucketDirectory, objects: ObjectStore
+) -> tuple[Operation, ...]:
     """Return the table."""
     on_buckets = BucketOperations(buckets)
     reads, writes = ObjectReads(objects), ObjectWrites(objects)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import h11
 import trio
 
+from s3o.ledger.listing import Page
 from s3o.model.errors import (
     AccessDenied,
     MessageTooLong,
@@ -21,7 +22,6 @@ from s3o.net.memory import memory_stream_pair
 from s3o.net.server import Server, ServerLimits
 from s3o.policy.conditional import check_write
 from s3o.s3api.door import S3Door
-from s3o.s3api.seams import Page
 from s3o.wire.digests import (
     DEFAULT_ALGORITHM,
     Hasher,

@@ -1,0 +1,103 @@
+"""From settings to a fleet: every backend made, guarded and metered."""
+
+from s3o.backends.call import CallMeter
+from s3o.backends.directory import DirectoryBackend
+from s3o.backends.fleet import Fleet
+from s3o.backends.guard import BackendLimits, Guarded
+from s3o.backends.s3 import S3Backend
+from s3o.backends.s3_settings import S3Settings
+from s3o.backends.seam import Backend
+from s3o.backends.usage import UsageCounters
+from s3o.config.backends import BackendSettings, DirectoryBackendSettings
+from s3o.config.settings import Settings
+from s3o.model.seams import Clock, Entropy, Observer
+from s3o.net.client import ClientPool, Network
+from s3o.net.tls import client_context
+from s3o.policy.breaker import CircuitBreaker
+from s3o.policy.routing import Strategy
+from s3o.policy.usage import UsageLimits
+
+
+def backend_limits(settings: BackendSettings) -> BackendLimits:
+    """Return the limits of one backend; a reload replaces them."""
+    return BackendLimits(
+        quota_bytes=settings.quota_bytes,
+        max_object_size=settings.max_object_size,
+        usage=UsageLimits(
+            api_requests=settings.api_request_limit,
+            egress_bytes=settings.egress_byte_limit,
+            ingress_bytes=settings.ingress_byte_limit,
+        ),
+    )
+
+
+async def build_fleet(
+    settings: Settings,
+    observer: Observer,
+    clock: Clock,
+    entropy: Entropy,
+    network: Network,
+) -> Fleet:
+    """Make all configured backends ready.
+
+    Raises BackendError for a directory that cannot be used, ValueError or KeyError for
+    an endpoint or a profile that makes no sense. Owns: nothing; the fleet is closed by
+    its caller.
+    """
+    names = [backend.name for backend in settings.backends]
+    counters = UsageCounters(names, clock)
+    breaker = settings.backend_circuit_breaker
+    guarded = []
+    for backend in settings.backends:
+        meter = CallMeter(counters.of(backend.name))
+        inner = await _open(
+            backend, meter, clock, entropy, network, settings.server.backend_timeout
+        )
+        guarded.append(
+            Guarded(
+                inner,
+                meter=meter,
+                breaker=CircuitBreaker(
+                    failure_threshold=breaker.failure_threshold
+                    if breaker.enabled
+                    else 0,
+                    open_timeout_s=breaker.open_timeout,
+                ),
+                limits=backend_limits(backend),
+                observer=observer,
+                clock=clock,
+                entropy=entropy,
+                backend_timeout_s=settings.server.backend_timeout,
+            )
+        )
+    strategy = Strategy(settings.routing_strategy)
+    return Fleet(guarded, strategy=strategy, counters=counters)
+
+
+async def _open(
+    backend: BackendSettings,
+    meter: CallMeter,
+    clock: Clock,
+    entropy: Entropy,
+    network: Network,
+    progress_s: float,
+) -> Backend:
+    if isinstance(backend, DirectoryBackendSettings):
+        return await DirectoryBackend.open_root(
+            backend.name, backend.path, meter=meter, entropy=entropy
+        )
+    s3 = S3Settings(
+        name=backend.name,
+        endpoint=backend.endpoint,
+        bucket=backend.bucket,
+        access_key_id=backend.access_key_id,
+        secret_access_key=backend.secret_access_key.reveal(),
+        region=backend.region,
+        is_path_style=backend.force_path_style,
+        is_payload_unsigned=backend.unsigned_payload,
+        profile=backend.profile,
+    )
+    origin = s3.origin
+    tls = client_context() if origin.is_tls else None
+    pool = ClientPool(origin, network, progress_s=progress_s, tls=tls)
+    return S3Backend(s3, pool, meter, clock)

@@ -1,0 +1,146 @@
+"""Make every object of the service once and pass it on by constructor.
+
+Reads top to bottom like the house: observe, ledger, backends, objects, doors. What a
+test or the simulation replaces (clock, chance, ledger engine, stores of blobs, log
+sink) comes in as World; nothing below reaches for it by itself.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from s3o.backends.fleet import Fleet
+from s3o.config.settings import Settings
+from s3o.daemon.live import LiveSettings
+from s3o.ledger.ledger import Ledger
+from s3o.ledger.meta import ensure_cluster_id
+from s3o.ledger.quotas import sync_quotas
+from s3o.ledger.seam import Engine
+from s3o.model.names import BackendName
+from s3o.model.seams import Clock, Entropy, Observer, Transform
+from s3o.objects.buckets import BucketDirectory
+from s3o.objects.live import LiveReads, LiveWrites
+from s3o.objects.room import RoomMaker
+from s3o.objects.store import ObjectStore
+from s3o.observe.audit import AuditLog
+from s3o.observe.lines import LineWriter, Sink
+from s3o.observe.logs import EventLog
+from s3o.observe.metrics import Metrics
+from s3o.observe.observer import FactObserver
+from s3o.policy.breaker import CircuitBreaker
+
+OpenEngine = Callable[
+    [Settings, Clock, Callable[[str], None]], AbstractAsyncContextManager[Engine]
+]
+BuildFleet = Callable[[Settings, Observer, Clock, Entropy], Awaitable[Fleet]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything that comes from outside the house."""
+
+    clock: Clock
+    entropy: Entropy
+    open_engine: OpenEngine
+    build_fleet: BuildFleet
+    transform: Transform
+    log_sink: Sink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """The ways out: metrics, lines, and the observer that feeds both."""
+
+    metrics: Metrics
+    lines: LineWriter
+    log: EventLog
+    observer: FactObserver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The parts of a running service that the nursery tree and reload need."""
+
+    live: LiveSettings
+    world: World
+    observed: Observed
+    ledger: Ledger
+    fleet: Fleet
+    buckets: BucketDirectory
+    store: ObjectStore
+    writes: LiveWrites
+    reads: LiveReads
+    room: RoomMaker
+
+
+def build_observed(world: World, settings: Settings) -> Observed:
+    """Make metrics and logs; they work before anything else does."""
+    metrics = Metrics()
+    lines = LineWriter(world.log_sink, metrics)
+    log = EventLog(lines, world.clock, settings.server.log_level)
+    audit = AuditLog(lines, log, metrics, world.clock)
+    observer = FactObserver(metrics, audit, log)
+    return Observed(metrics=metrics, lines=lines, log=log, observer=observer)
+
+
+@asynccontextmanager
+async def open_house(
+    world: World,
+    settings: Settings,
+    observed: Observed,
+    on_broken: Callable[[str], None],
+) -> AsyncIterator[House]:
+    """Open ledger and backends, in this order, and close them in reverse.
+
+    on_broken is called when only a restart can tell what the ledger holds.
+    """
+    observer = observed.observer
+    live = LiveSettings(settings)
+    async with world.open_engine(settings, world.clock, on_broken) as engine:
+        breaker = CircuitBreaker(
+            failure_threshold=settings.circuit_breaker.failure_threshold,
+            open_timeout_s=settings.circuit_breaker.open_timeout,
+        )
+        ledger = Ledger(engine, breaker, observer, world.clock, world.entropy)
+        candidate = world.entropy.token(16).hex()
+        cluster = await ledger.write(lambda tx: ensure_cluster_id(tx, candidate))
+        limits = quota_limits(settings)
+        await ledger.write(lambda tx: sync_quotas(tx, limits))
+        buckets = BucketDirectory(ledger, world.clock)
+        names = [bucket.name for bucket in settings.buckets]
+        buckets.use(await buckets.prepare(names))
+        fleet = await world.build_fleet(settings, observer, world.clock, world.entropy)
+        writes, reads, room = LiveWrites(), LiveReads(), RoomMaker()
+        store = ObjectStore(
+            ledger,
+            fleet,
+            world.transform,
+            observer,
+            world.clock,
+            world.entropy,
+            cluster_id=cluster,
+            max_object_size=lambda: live.current.server.max_object_size,
+            live=writes,
+            reads=reads,
+            room=room,
+        )
+        try:
+            yield House(
+                live=live,
+                world=world,
+                observed=observed,
+                ledger=ledger,
+                fleet=fleet,
+                buckets=buckets,
+                store=store,
+                writes=writes,
+                reads=reads,
+                room=room,
+            )
+        finally:
+            await fleet.aclose()
+
+
+def quota_limits(settings: Settings) -> dict[BackendName, int]:
+    """Return each backend's quota; 0 is none."""
+    return {backend.name: backend.quota_bytes for backend in settings.backends}

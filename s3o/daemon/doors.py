@@ -1,0 +1,172 @@
+"""The doors: which listener serves what.
+
+The S3 listener serves clients and, by exact path, health and metrics; telemetry may ask
+for a metrics listener of its own.
+"""
+
+import trio
+
+from s3o.admin.answers import respond_not_found
+from s3o.admin.health import HealthDoor, Vitals
+from s3o.admin.metrics_door import MetricsDoor
+from s3o.config.settings import Settings
+from s3o.daemon.build import House
+from s3o.daemon.front import Front
+from s3o.ledger.meta import cluster_id
+from s3o.net.exchange import Exchange, Handler
+from s3o.net.server import Server, ServerLimits, open_listeners
+from s3o.net.tls import ServerTls, TlsFiles
+from s3o.s3api.credentials import CredentialBook, Grant
+from s3o.s3api.door import S3Door
+from s3o.s3api.gate import CredentialGate
+
+HOST_ID_BYTES = 16
+
+
+class Doors:
+    """All listeners of the service and what they lead to."""
+
+    def __init__(self, house: House) -> None:
+        settings = house.live.current
+        clock = house.world.clock
+        self._house = house
+        self._book = credential_book(settings)
+        self._is_listening = False
+        self._is_draining = False
+        self._tls = _server_tls(settings)
+        self._s3 = S3Door(
+            house.store,
+            house.buckets,
+            CredentialGate(clock, lambda: self._book),
+            house.observed.observer,
+            clock,
+            house.world.entropy,
+            domains=lambda: house.live.current.server.domains,
+            max_concurrent_requests=lambda: (
+                house.live.current.server.max_concurrent_requests
+            ),
+            host_id=house.world.entropy.token(HOST_ID_BYTES).hex(),
+        )
+        self._metrics = MetricsDoor(house.observed.metrics, clock)
+        self._health = HealthDoor(self._vitals(), clock)
+        self.server = self._make_server(self._front(settings), self._tls)
+        self._metrics_server = self._make_metrics_server(settings)
+
+    async def open(self, nursery: trio.Nursery) -> None:
+        """Bind and serve; returns when connections are accepted.
+
+        Raises AddressUnusable.
+        """
+        settings = self._house.live.current
+        if self._metrics_server is not None:
+            address = settings.telemetry.metrics.listen
+            assert address is not None
+            await nursery.start(
+                self._metrics_server.serve, await open_listeners(address)
+            )
+        listeners = await open_listeners(settings.server.listen_addr)
+        await nursery.start(self.server.serve, listeners)
+        self._is_listening = True
+
+    def serve_in_memory(self) -> None:
+        """Connections come by server.serve_stream: a test's way to be ready."""
+        self._is_listening = True
+
+    def begin_drain(self) -> None:
+        """Turn readiness off."""
+        self._is_draining = True
+
+    async def drain(self) -> None:
+        """Stop accepting; wait for the requests in flight."""
+        await self.server.drain()
+
+    def reload_certificate(self) -> None:
+        """Read the certificate's files again; raises CertificateUnusable."""
+        if self._tls is not None:
+            self._tls.reload()
+
+    def use(self, settings: Settings) -> None:
+        """Let in who is in these settings."""
+        self._book = credential_book(settings)
+
+    def _front(self, settings: Settings) -> Front:
+        doors: dict[str, Handler] = {
+            "/health": self._health.health,
+            "/health/ready": self._health.ready,
+        }
+        metrics = settings.telemetry.metrics
+        if metrics.enabled and metrics.listen is None:
+            doors[metrics.path] = self._metrics.metrics
+        return Front(doors, self._s3.handle, settings.server.domains)
+
+    def _make_metrics_server(self, settings: Settings) -> Server | None:
+        metrics = settings.telemetry.metrics
+        if not metrics.enabled or metrics.listen is None:
+            return None
+        front = Front({metrics.path: self._metrics.metrics}, respond_not_found)
+        return self._make_server(front, None)
+
+    def _make_server(self, handler: Handler, tls: ServerTls | None) -> Server:
+        server = self._house.live.current.server
+        limits = ServerLimits(
+            read_header_timeout_s=server.read_header_timeout,
+            read_idle_s=server.read_timeout,
+            write_idle_s=server.write_timeout,
+            idle_timeout_s=server.idle_timeout,
+        )
+        return Server(
+            handler,
+            limits,
+            self._house.world.clock,
+            refuse=self._s3.refuse,
+            crashed=self._crashed,
+            tls=tls,
+        )
+
+    def _crashed(
+        self, error: Exception, exchange: Exchange | None
+    ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+        return self._s3.crashed(error, exchange)
+
+    def _vitals(self) -> Vitals:
+        house = self._house
+        return Vitals(
+            is_listening=lambda: self._is_listening,
+            is_draining=lambda: self._is_draining,
+            is_database_closed=lambda: house.ledger.breaker.is_closed,
+            is_any_backend_usable=house.fleet.is_any_serving,
+            ask_ledger=lambda: house.ledger.read(cluster_id),
+        )
+
+
+def credential_book(settings: Settings) -> CredentialBook:
+    """Return everybody whom the settings let in."""
+    return CredentialBook(
+        Grant(
+            bucket=bucket.name,
+            access_key_id=credential.access_key_id,
+            secret_access_key=(
+                credential.secret_access_key.reveal()
+                if credential.secret_access_key is not None
+                else None
+            ),
+            token=credential.token.reveal() if credential.token is not None else None,
+        )
+        for bucket in settings.buckets
+        for credential in bucket.credentials
+    )
+
+
+def _server_tls(settings: Settings) -> ServerTls | None:
+    """Raises CertificateUnusable."""
+    tls = settings.server.tls
+    if tls.cert_file is None or tls.key_file is None:
+        return None
+    return ServerTls(
+        TlsFiles(
+            cert_file=tls.cert_file,
+            key_file=tls.key_file,
+            client_ca_file=tls.client_ca_file or "",
+            min_version=tls.min_version,
+        )
+    )

@@ -1,0 +1,93 @@
+"""The background services of a house, made and connected."""
+
+import trio
+
+from s3o.daemon.build import House
+from s3o.services.breaker_watchdog import BreakerWatchdog
+from s3o.services.cleanup_queue import LONE_GRACE_S, CleanupQueue
+from s3o.services.heartbeats import Heartbeats
+from s3o.services.pending_reaper import PendingReaper, ReaperPace
+from s3o.services.runner import Runner
+from s3o.services.service import NoLeases
+from s3o.services.usage_flush import FlushPace, UsageFlush
+
+
+class Services:
+    """All services under one runner. Owns: the runner's tasks, through run()."""
+
+    def __init__(self, house: House) -> None:
+        world, observer = house.world, house.observed.observer
+        live = house.live
+        self._stopping = trio.Event()
+        cleanup = CleanupQueue(
+            house.ledger,
+            house.fleet,
+            observer,
+            world.clock,
+            is_being_read=house.reads.is_being_read,
+            concurrency=lambda: live.current.cleanup_queue.concurrency,
+            grace_s=LONE_GRACE_S,
+            stopping=self._stopping,
+        )
+        reaper = PendingReaper(
+            house.ledger,
+            house.fleet,
+            observer,
+            world.clock,
+            is_live=house.writes.is_live,
+            pace=lambda: _reaper_pace(house),
+            stopping=self._stopping,
+        )
+        heartbeats = Heartbeats(
+            house.ledger,
+            live=house.writes.storage_keys,
+            min_age_s=lambda: live.current.write_path.pending_pattern.min_age,
+        )
+        self._usage = UsageFlush(
+            house.ledger,
+            house.fleet,
+            observer,
+            world.clock,
+            pace=lambda: _flush_pace(house),
+        )
+        watchdog = BreakerWatchdog(house.ledger, house.fleet)
+        self.runner = Runner(
+            [self._usage, watchdog, cleanup, reaper, heartbeats],
+            NoLeases(),
+            observer,
+            world.clock,
+            world.entropy,
+            stopping=self._stopping,
+        )
+        house.room.connect(cleanup)
+
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Run all services in nursery; the gauges are right before any request."""
+        await self._usage.run_once()
+        await nursery.start(self.runner.run)
+
+    def stop(self) -> None:
+        """Let every service finish the item in hand, within the runner's deadline."""
+        self._stopping.set()
+
+    async def flush_usage(self) -> None:
+        """Write the counters down a last time."""
+        await self._usage.run_once()
+
+
+def _reaper_pace(house: House) -> ReaperPace:
+    pattern = house.live.current.write_path.pending_pattern
+    return ReaperPace(
+        interval_s=pattern.reaper_tick,
+        min_age_s=pattern.min_age,
+        batch=pattern.batch_size,
+    )
+
+
+def _flush_pace(house: House) -> FlushPace:
+    flush = house.live.current.usage_flush
+    return FlushPace(
+        interval_s=flush.interval,
+        fast_interval_s=flush.fast_interval,
+        fast_threshold=flush.adaptive_threshold if flush.adaptive_enabled else None,
+    )

@@ -1,0 +1,211 @@
+"""The operations on objects, as the doors above see them.
+
+Each writes the second audit line of its request (storage.*) through Operation. What an
+operation needs to know of policy, ledger and backends is in write.py and read.py.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from s3o.backends.fleet import Fleet
+from s3o.ledger.deletes import delete_object, delete_objects
+from s3o.ledger.ledger import Ledger
+from s3o.ledger.listing import Page, list_page
+from s3o.ledger.objects import find_object
+from s3o.model.errors import (
+    EntityTooLarge,
+    LedgerError,
+    NoSuchKey,
+    S3OError,
+    StateError,
+)
+from s3o.model.facts import DegradedWriteRejected
+from s3o.model.names import ObjectKey
+from s3o.model.seams import Clock, Entropy, Observer, Transform
+from s3o.model.values import (
+    Bucket,
+    Interval,
+    ObjectVersion,
+    StoredObject,
+    WriteConditions,
+)
+from s3o.objects.live import LiveReads, LiveWrites
+from s3o.objects.read import ObjectReader
+from s3o.objects.room import RoomMaker
+from s3o.objects.write import PutCall, Writer
+from s3o.observe.operation import Operation
+
+# Up to here a listing costs less on the loop than the hop to a reader thread.
+INLINE_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """One key to delete, and on what conditions."""
+
+    key: ObjectKey
+    conditions: WriteConditions
+
+
+class ObjectStore:
+    """Put, get, delete and list objects.
+
+    Collaborators come made; live and reads are shared with the background services.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        transform: Transform,
+        observer: Observer,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        cluster_id: str,
+        max_object_size: Callable[[], int],
+        live: LiveWrites,
+        reads: LiveReads,
+        room: RoomMaker,
+    ) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+        self._transform = transform
+        self._observer = observer
+        self._clock = clock
+        self._max_object_size = max_object_size
+        self._reads = reads
+        self._room = room
+        self._writer = Writer(
+            ledger,
+            fleet,
+            transform,
+            observer,
+            clock,
+            entropy,
+            cluster_id=cluster_id,
+            live=live,
+            room=room,
+        )
+
+    async def head(self, bucket: Bucket, key: ObjectKey) -> ObjectVersion:
+        """Return the current version, from the ledger alone; raises NoSuchKey."""
+        with self._operation("HeadObject", bucket, key) as operation:
+            stored = await self._find(bucket, key)
+            operation.size = stored.version.size
+            return stored.version
+
+    async def find(self, bucket: Bucket, key: ObjectKey) -> StoredObject:
+        """Return the current version and its locations for a GET; raises NoSuchKey."""
+        try:
+            return await self._find(bucket, key)
+        except S3OError:
+            with self._operation("GetObject", bucket, key):
+                raise
+
+    async def _find(self, bucket: Bucket, key: ObjectKey) -> StoredObject:
+        stored = await self._ledger.read(lambda tx: find_object(tx, bucket.id, key))
+        if stored is None:
+            raise NoSuchKey(bucket.name, key)
+        return stored
+
+    def open(
+        self, bucket: Bucket, stored: StoredObject, interval: Interval | None
+    ) -> ObjectReader:
+        """Return a reader of interval (None: no bytes at all) to use as `async with`.
+
+        Enter it without another await after find(): the blobs are held from then on.
+        """
+        return ObjectReader(
+            self._fleet,
+            self._transform,
+            self._observer,
+            self._reads,
+            operation=self._operation("GetObject", bucket, stored.version.key),
+            stored=stored,
+            interval=interval,
+        )
+
+    async def put(self, call: PutCall) -> ObjectVersion:
+        """Store an object; see Writer.put. Raises also EntityTooLarge."""
+        with self._operation("PutObject", call.bucket, call.key) as operation:
+            operation.size = call.source.size
+            limit = self._max_object_size()
+            if call.source.size > limit:
+                raise EntityTooLarge(call.source.size, limit)
+            try:
+                version, backend = await self._writer.put(call)
+            except LedgerError:
+                self._note_degraded("PutObject")
+                raise
+            operation.backend = backend
+            return version
+
+    async def delete(
+        self, bucket: Bucket, key: ObjectKey, conditions: WriteConditions
+    ) -> None:
+        """Delete the current version, if there is one; a tombstone either way.
+
+        Raises PreconditionFailed. Backends are told later, by the cleanup queue.
+        """
+        with self._operation("DeleteObject", bucket, key):
+            try:
+                existed = await self._ledger.write(
+                    partial(
+                        delete_object,
+                        bucket=bucket,
+                        key=key,
+                        conditions=conditions,
+                        now_us=self._clock.now_us(),
+                    )
+                )
+            except LedgerError:
+                self._note_degraded("DeleteObject")
+                raise
+            if existed:
+                self._room.poke()
+
+    async def delete_many(
+        self, bucket: Bucket, deletes: Sequence[Delete]
+    ) -> Sequence[StateError | None]:
+        """Delete up to 1000 keys in one transaction; per key None or why not."""
+        with self._operation("DeleteObjects", bucket, "") as operation:
+            operation.size = len(deletes)
+            try:
+                outcomes = await self._ledger.write(
+                    partial(
+                        delete_objects,
+                        bucket=bucket,
+                        wanted=[(each.key, each.conditions) for each in deletes],
+                        now_us=self._clock.now_us(),
+                    )
+                )
+            except LedgerError:
+                self._note_degraded("DeleteObjects")
+                raise
+            self._room.poke()
+            return outcomes
+
+    async def list(
+        self, bucket: Bucket, *, prefix: str, delimiter: str, after: str, limit: int
+    ) -> Page:
+        """Return one page of current versions and common prefixes after `after`."""
+        step = partial(
+            list_page,
+            bucket_id=bucket.id,
+            prefix=prefix,
+            delimiter=delimiter,
+            after=after,
+            limit=limit,
+        )
+        with self._operation("ListObjects", bucket, ""):
+            if limit <= INLINE_ROWS:
+                return await self._ledger.read(step)
+            return await self._ledger.scan(step)
+
+    def _operation(self, name: str, bucket: Bucket, key: str) -> Operation:
+        return Operation(self._observer, self._clock, name, bucket=bucket.name, key=key)
+
+    def _note_degraded(self, operation: str) -> None:
+        self._observer.note(DegradedWriteRejected(operation=operation))

@@ -1,0 +1,332 @@
+"""PUT: announce the intent, stream to a backend, commit, acknowledge.
+
+Theory of what can go wrong (ADR 0001). Before the commit the key answers as before;
+after it, the new value. At every await in between the intent in the ledger says what
+may lie on which backend, so whoever comes later (the reaper, the cleanup queue) can
+finish or undo it:
+
+- the source fails (client gone, digest wrong): the intent is dropped, its reservation
+  becomes orphan bytes, the name is queued for deletion;
+- the backend fails: the same, and the next candidate begins if the body can rewind;
+- the commit is refused (a condition, the bucket): the same;
+- the commit's outcome is unknown, or the ledger is gone: the intent stays. Bytes are
+  never deleted on doubt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from s3o.backends.fleet import Fleet
+from s3o.ledger.commits import Commit, Committed, commit_object
+from s3o.ledger.intents import (
+    NewIntent,
+    OpenedIntent,
+    drop_intent,
+    note_digests,
+    open_intent,
+)
+from s3o.ledger.ledger import Ledger
+from s3o.model import limits
+from s3o.model.errors import (
+    BackendCircuitOpen,
+    BackendError,
+    BackendOverUsage,
+    BackendsFailed,
+    BlobDamaged,
+    LedgerError,
+    NoRoom,
+    WriteLost,
+)
+from s3o.model.facts import IntentOpened, IntentResolved, WriteFailedOver
+from s3o.model.names import (
+    BackendName,
+    ObjectKey,
+    StorageKey,
+    VersionId,
+    make_storage_key,
+    make_version_id,
+    make_write_id,
+)
+from s3o.model.seams import Clock, DigestedSource, Entropy, Observer, Transform
+from s3o.model.values import (
+    BlobHeaders,
+    Bucket,
+    ObjectFacts,
+    ObjectVersion,
+    PutReceipt,
+    QuotaRow,
+    WriteConditions,
+)
+from s3o.objects.flow import ReplayableSource, ReplayBudget, StoredSource
+from s3o.objects.live import LiveWrites
+from s3o.objects.room import RoomMaker
+from s3o.wire.record import Record, plan_blob_headers
+
+# Long enough for a group commit behind a slow disk, short enough for a shutdown.
+DROP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutCall:
+    """One PUT as the door understood it; source verifies and digests the body."""
+
+    bucket: Bucket
+    key: ObjectKey
+    facts: ObjectFacts
+    conditions: WriteConditions
+    source: DigestedSource
+
+
+class Writer:
+    """Carries out PUTs. Owns: the replay memory of the process."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        transform: Transform,
+        observer: Observer,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        cluster_id: str,
+        live: LiveWrites,
+        room: RoomMaker,
+    ) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+        self._transform = transform
+        self._observer = observer
+        self._clock = clock
+        self._entropy = entropy
+        self._cluster_id = cluster_id
+        self._live = live
+        self._room = room
+        self._replay = ReplayBudget()
+
+    async def put(self, call: PutCall) -> tuple[ObjectVersion, BackendName]:
+        """Store the body as the key's current version; say where it went.
+
+        Raises: what the source raises; PreconditionFailed, NoSuchKey (If-Match on
+        nothing), NoRoom, BackendsFailed, WriteLost, LedgerError. Then the key answers
+        as before, unless the reaper can prove later that the write was complete.
+        """
+        window = self._replay.take(call.source.size)
+        try:
+            return await self._put(call, ReplayableSource(call.source, window))
+        finally:
+            self._replay.give_back(window)
+
+    async def _put(
+        self, call: PutCall, plain: ReplayableSource
+    ) -> tuple[ObjectVersion, BackendName]:
+        version_id = make_version_id(self._clock.now_us(), self._entropy.token(10))
+        failed: dict[BackendName, str] = {}
+        while True:
+            write_id = make_write_id(self._entropy.token(16))
+            storage_key = make_storage_key(call.bucket.name, call.key, write_id)
+            with self._live.working_on(storage_key):
+                opened = await self._open(call, storage_key, version_id, failed)
+                try:
+                    version = await self._attempt(
+                        call, plain, storage_key, version_id, opened
+                    )
+                except BackendError as error:
+                    failed[opened.backend] = str(error)
+                    self._note_failover(opened.backend, error)
+                    if not plain.rewind():
+                        reasons = tuple(failed.values())
+                        raise BackendsFailed("PutObject", reasons) from error
+                    continue
+                return version, opened.backend
+
+    async def _open(
+        self,
+        call: PutCall,
+        storage_key: StorageKey,
+        version_id: VersionId,
+        failed: dict[BackendName, str],
+    ) -> OpenedIntent:
+        """Reserve room on the best candidate; wait for cleanup where that may help."""
+        stored_size = self._transform.stored_size(call.source.size)
+        intent = NewIntent(
+            storage_key=storage_key,
+            bucket_id=call.bucket.id,
+            bucket=call.bucket.name,
+            key=call.key,
+            version_id=version_id,
+            size=call.source.size,
+            stored_size=stored_size,
+            facts=call.facts,
+            conditions=call.conditions,
+            now_us=self._clock.now_us(),
+            owner=self._cluster_id,
+        )
+        seen: list[Sequence[QuotaRow]] = [()]
+
+        def choose(rows: Sequence[QuotaRow]) -> Sequence[BackendName]:
+            seen[0] = rows
+            return self._fleet.order_for_write(
+                rows, size=call.source.size, stored_size=stored_size, without=failed
+            )
+
+        patience = self._room.patience()
+        while True:
+            try:
+                opened = await self._ledger.write(
+                    partial(open_intent, intent=intent, choose=choose)
+                )
+            except NoRoom as full:
+                if failed or self._fleet.is_held_back(
+                    seen[0], stored_size, size=call.source.size
+                ):
+                    reasons = tuple(failed.values())
+                    raise BackendsFailed("PutObject", reasons) from full
+                if not await patience.make_room(seen[0], stored_size):
+                    raise
+                continue
+            self._observer.note(IntentOpened(kind="object"))
+            return opened
+
+    async def _attempt(
+        self,
+        call: PutCall,
+        plain: ReplayableSource,
+        storage_key: StorageKey,
+        version_id: VersionId,
+        opened: OpenedIntent,
+    ) -> ObjectVersion:
+        stored = StoredSource(
+            plain, self._transform, partial(self._before_last, call, storage_key)
+        )
+        try:
+            receipt = await self._send(call, storage_key, version_id, opened, stored)
+        except (BackendCircuitOpen, BackendOverUsage):
+            await self._drop(storage_key, "backend held back", is_ambiguous=False)
+            raise
+        except BaseException:
+            # A blob whose last bytes went out may still appear, however late.
+            await self._drop(
+                storage_key, "write failed", is_ambiguous=stored.is_complete
+            )
+            raise
+        return await self._commit(call, storage_key, stored, receipt)
+
+    async def _before_last(self, call: PutCall, storage_key: StorageKey) -> None:
+        """Write the digests of a large body down before it can be complete."""
+        if call.source.size > limits.REPLAY_BYTES:
+            digests = call.source.digests
+            await self._ledger.write(
+                lambda tx: note_digests(tx, storage_key, digests, None)
+            )
+
+    async def _send(
+        self,
+        call: PutCall,
+        storage_key: StorageKey,
+        version_id: VersionId,
+        opened: OpenedIntent,
+        stored: StoredSource,
+    ) -> PutReceipt:
+        backend = self._fleet.get(opened.backend)
+        headers = self._headers(call, storage_key, version_id, opened, stored.size)
+        receipt = await backend.put(storage_key, stored, headers)
+        md5 = stored.stored_md5 or call.source.digests.md5
+        if receipt.etag_is_md5 and receipt.etag != md5:
+            raise BlobDamaged(
+                backend=opened.backend,
+                operation="PutObject",
+                reason="the backend's ETag is not the MD5 of what was sent",
+                storage_key=storage_key,
+            )
+        return receipt
+
+    def _headers(
+        self,
+        call: PutCall,
+        storage_key: StorageKey,
+        version_id: VersionId,
+        opened: OpenedIntent,
+        stored_size: int,
+    ) -> BlobHeaders:
+        is_plain = stored_size == call.source.size
+        record = Record(
+            cluster_id=self._cluster_id,
+            bucket_id=call.bucket.id,
+            version_id=version_id,
+            sequence=opened.sequence,
+            stored_bytes=stored_size,
+        )
+        return plan_blob_headers(
+            record,
+            call.facts,
+            storage_key=storage_key,
+            key=call.key,
+            stored_sha256=call.source.declared_sha256 if is_plain else None,
+        )
+
+    async def _commit(
+        self,
+        call: PutCall,
+        storage_key: StorageKey,
+        stored: StoredSource,
+        receipt: PutReceipt,
+    ) -> ObjectVersion:
+        digests = call.source.digests
+        commit = Commit(
+            storage_key=storage_key,
+            digests=digests,
+            etag=digests.md5,
+            now_us=self._clock.now_us(),
+            stored_md5=stored.stored_md5 or digests.md5,
+            backend_version=receipt.backend_version,
+        )
+        try:
+            committed: Committed = await self._ledger.write(
+                partial(commit_object, commit=commit)
+            )
+        except (LedgerError, WriteLost):
+            # Unknown or undone by somebody else: bytes are never deleted on doubt.
+            self._resolved("ambiguous", storage_key)
+            raise
+        except BaseException:
+            await self._drop(storage_key, "commit refused", is_ambiguous=False)
+            raise
+        self._resolved("committed", storage_key)
+        if committed.displaced:
+            self._room.poke()
+        return committed.version
+
+    async def _drop(
+        self, storage_key: StorageKey, reason: str, *, is_ambiguous: bool
+    ) -> None:
+        """Undo an intent, whatever is going on; the reaper does it if this fails."""
+        with trio.move_on_after(DROP_S, shield=True):
+            try:
+                await self._ledger.write(
+                    partial(
+                        drop_intent,
+                        storage_key=storage_key,
+                        reason=reason,
+                        now_us=self._clock.now_us(),
+                        is_ambiguous=is_ambiguous,
+                    )
+                )
+            except LedgerError:
+                self._resolved("ambiguous", storage_key)
+            else:
+                self._resolved("dropped", storage_key)
+                self._room.poke()
+
+    def _resolved(self, outcome: str, storage_key: StorageKey) -> None:
+        self._observer.note(IntentResolved(outcome=outcome, storage_key=storage_key))
+
+    def _note_failover(self, backend: BackendName, error: BackendError) -> None:
+        self._observer.note(
+            WriteFailedOver(
+                operation="PutObject", failed_backend=backend, reason=str(error)
+            )
+        )
