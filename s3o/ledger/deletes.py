@@ -28,7 +28,7 @@ async def delete_object(
     """
     await hold_bucket(tx, bucket.id, bucket.name)
     moves = QuotaMoves()
-    existed = await _delete(tx, bucket, key, conditions, moves, now_us)
+    existed = await _delete(tx, bucket, key, conditions, moves=moves, now_us=now_us)
     await moves.apply(tx)
     return existed
 
@@ -50,7 +50,7 @@ async def delete_objects(
     for position in sorted(range(len(wanted)), key=lambda index: wanted[index][0]):
         key, conditions = wanted[position]
         try:
-            await _delete(tx, bucket, key, conditions, moves, now_us)
+            await _delete(tx, bucket, key, conditions, moves=moves, now_us=now_us)
         except StateError as refusal:
             outcomes[position] = refusal
     await moves.apply(tx)
@@ -67,6 +67,7 @@ async def _delete(
     bucket: Bucket,
     key: ObjectKey,
     conditions: WriteConditions,
+    *,
     moves: QuotaMoves,
     now_us: int,
 ) -> bool:

@@ -12,6 +12,14 @@ from s3o.ledger.sqlite.connection import connect
 
 
 @pytest.fixture
+def other(tmp_path: Path, writer: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """The checkpoints' own connection."""
+    connection = connect(tmp_path / "ledger.db")
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
 def writer(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that has written some pages."""
     connection = connect(tmp_path / "ledger.db")
@@ -27,11 +35,11 @@ def fill(connection: sqlite3.Connection) -> None:
 
 
 def test_a_checkpoint_moves_commits_into_the_database(
-    tmp_path: Path, writer: sqlite3.Connection
+    tmp_path: Path, writer: sqlite3.Connection, other: sqlite3.Connection
 ) -> None:
     """Else every start reads a log that only ever grew."""
     failures: list[str] = []
-    checkpoints = Checkpoints(connect(tmp_path / "ledger.db"), failures.append)
+    checkpoints = Checkpoints(other, failures.append)
 
     assert checkpoints.checkpoint()
     (tmp_path / "copy.db").write_bytes((tmp_path / "ledger.db").read_bytes())
@@ -44,7 +52,7 @@ def test_a_checkpoint_moves_commits_into_the_database(
 
 
 def test_a_log_over_its_bound_starts_again_at_its_beginning(
-    tmp_path: Path, writer: sqlite3.Connection
+    tmp_path: Path, writer: sqlite3.Connection, other: sqlite3.Connection
 ) -> None:
     """Under a load that never pauses a PASSIVE checkpoint alone never catches up."""
     log = tmp_path / "ledger.db-wal"
@@ -60,7 +68,7 @@ def test_a_log_over_its_bound_starts_again_at_its_beginning(
                 fill(writer)
             return pages
 
-    checkpoints = Watched(connect(tmp_path / "ledger.db"), print, log_pages=10)
+    checkpoints = Watched(other, print, log_pages=10)
     assert checkpoints.checkpoint()
     size = log.stat().st_size
     fill(writer)
@@ -70,12 +78,10 @@ def test_a_log_over_its_bound_starts_again_at_its_beginning(
     assert size == log.stat().st_size
 
 
-def test_a_failed_checkpoint_stops_the_process(
-    tmp_path: Path, writer: sqlite3.Connection
-) -> None:
+def test_a_failed_checkpoint_stops_the_process(other: sqlite3.Connection) -> None:
     """What the file holds after a failed write is not known."""
     failures: list[str] = []
-    checkpoints = Checkpoints(connect(tmp_path / "ledger.db"), failures.append)
+    checkpoints = Checkpoints(other, failures.append)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:

@@ -4,6 +4,7 @@ from s3o.ledger.audit import audit
 from s3o.ledger.cleanup import Depths, confirm, depths, due_rows, exhaust, retry
 from s3o.ledger.dead_letters import list_dead_letters, retry_dead_letter, write_off
 from s3o.ledger.quotas import quota_rows
+from s3o.ledger.seam import Tx
 from tests.ledger.house import NOW_US, ONE, TWO, Writer
 
 MINUTE_US = 60_000_000
@@ -144,3 +145,28 @@ async def test_one_backends_queue_does_not_hide_another_ones(writer: Writer) -> 
     found = await writer.engine.scan(lambda tx: due_rows(tx, TWO, writer.now_us, 1))
 
     assert ["on the second"] == [row.key for row in found]
+
+
+async def test_imported_bytes_carry_what_they_must_still_look_like(
+    writer: Writer,
+) -> None:
+    """Bytes that were there before us are deleted only if they are still those."""
+    await writer.put("a")
+
+    async def pretend(tx: Tx) -> None:
+        tx._execute(  # type: ignore[attr-defined]
+            "UPDATE object_locations SET origin = 'imported', storage_key = 'bare',"
+            " backend_etag = 'e', backend_version = 'v'"
+        )
+
+    await writer.engine.write(pretend)
+    await writer.put("a", 20)
+    (row,) = await writer.engine.scan(lambda tx: due_rows(tx, ONE, writer.now_us, 10))
+
+    assert (True, "bare", "e", "v", 38) == (
+        row.is_imported,
+        row.storage_key,
+        row.backend_etag,
+        row.backend_version,
+        row.stored_bytes,
+    )

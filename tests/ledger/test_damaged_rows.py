@@ -1,6 +1,7 @@
 """A database that somebody edited: refused copies, honest errors, no crash."""
 
 import sqlite3
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.ledger.house import NOW_US, ONE, TWO, Writer, furnish
 
 
 @pytest.fixture
-async def disk() -> tuple[sqlite3.Connection, Writer]:
+async def disk() -> AsyncIterator[tuple[sqlite3.Connection, Writer]]:
     """A ledger with one object in two places and one intent."""
     connection = open_inline(now_us=NOW_US)
     writer = await furnish(InlineEngine(connection))
@@ -32,7 +33,8 @@ async def disk() -> tuple[sqlite3.Connection, Writer]:
         " WHERE backend_name = 'two'"
     )
     connection.execute("PRAGMA ignore_check_constraints = 1")
-    return connection, writer
+    yield connection, writer
+    connection.close()
 
 
 async def read(writer: Writer, step: Step[T]) -> T:

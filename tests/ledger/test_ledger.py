@@ -1,5 +1,7 @@
 """The facade: a breaker that opens for outages of the database and nothing else."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 import trio
 import trio.testing
@@ -32,7 +34,8 @@ class Moody:
         self.error: BaseException | None = None
         self.calls = 0
         self.stalls = False
-        self.inner = InlineEngine(open_inline(now_us=NOW_US))
+        self.connection = open_inline(now_us=NOW_US)
+        self.inner = InlineEngine(self.connection)
 
     async def read(self, step: Step[T]) -> T:
         """Fail, stall or read."""
@@ -47,7 +50,8 @@ class Moody:
     write = read
 
     async def aclose(self) -> None:
-        """Nothing to close."""
+        """Close the disk, too."""
+        self.connection.close()
 
 
 class Scene:
@@ -76,9 +80,11 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Scene:
+async def scene() -> AsyncIterator[Scene]:
     """A fresh one."""
-    return Scene()
+    scene = Scene()
+    yield scene
+    await scene.ledger.aclose()
 
 
 @pytest.mark.parametrize("error", [LedgerUnavailable("down"), CommitUnknown("torn")])
@@ -167,4 +173,3 @@ async def test_a_step_gets_its_engines_transaction(scene: Scene) -> None:
         return len(await tx.all("list_buckets"))
 
     assert 0 == await scene.ledger.scan(step)
-    await scene.ledger.aclose()

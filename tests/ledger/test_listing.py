@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import trio
@@ -202,12 +202,14 @@ class Steps:
 
 
 @pytest.fixture(scope="module")
-def steps_of() -> Callable[[int, str, str], int]:
+def steps_of() -> Iterator[Callable[[int, str, str], int]]:
     """Count the steps of one page of 1000 among any number of keys."""
     engines: dict[int, tuple[InlineEngine, Steps]] = {}
+    connections: list[sqlite3.Connection] = []
 
     def make(count: int) -> tuple[InlineEngine, Steps]:
         connection = open_inline(now_us=NOW_US)
+        connections.append(connection)
         folder = count // 2000  # 2000 folders, so that a page of folders is full
         insert_keys(
             connection, [f"data/{n // folder:05d}/{n:07d}" for n in range(count)]
@@ -224,7 +226,9 @@ def steps_of() -> Callable[[int, str, str], int]:
         assert page.next_after is not None
         return steps.count - before
 
-    return count_steps
+    yield count_steps
+    for connection in connections:
+        connection.close()
 
 
 @pytest.mark.parametrize(("prefix", "delimiter"), [("", ""), ("data/", "/")])

@@ -54,7 +54,11 @@ def connect(
             check_same_thread=False,
             cached_statements=_STATEMENTS,
         )
-        _set_up(connection, is_read_only, cache_kib)
+        try:
+            _set_up(connection, is_read_only, cache_kib)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
         raise LedgerUnavailable(f"cannot open {path}: {error}") from error
     return connection

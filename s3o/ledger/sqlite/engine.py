@@ -6,11 +6,12 @@ to a bound, into one transaction and one fsync. Exactly one process serves from 
 the lock file beside it is held until the end.
 """
 
+import contextlib
 import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import outcome
@@ -182,11 +183,13 @@ def _open_all(path: Path, now_us: int) -> Sequence[sqlite3.Connection]:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise LedgerUnavailable(f"cannot open {path}: {error.strerror}") from error
-    writer = connect(path)
-    try:
+    with contextlib.ExitStack() as opened:
+        writer = opened.enter_context(closing(connect(path)))
         migrate(writer, queries.load_migrations(queries.SQLITE), now_us)
-    except BaseException:
-        writer.close()
-        raise
-    loop, reader = (connect(path, is_read_only=True) for _ in range(2))
-    return writer, loop, reader, connect(path, cache_kib=_CHECKPOINT_CACHE_KIB)
+        loop, reader = (
+            opened.enter_context(closing(connect(path, is_read_only=True)))
+            for _ in range(2)
+        )
+        checkpointer = connect(path, cache_kib=_CHECKPOINT_CACHE_KIB)
+        opened.pop_all()
+    return writer, loop, reader, checkpointer

@@ -28,7 +28,11 @@ def open_inline(path: Path | str = ":memory:", *, now_us: int) -> sqlite3.Connec
     One life of a simulated process is one InlineEngine; the connection is the disk.
     """
     connection = connect(path)
-    migrate(connection, queries.load_migrations(queries.SQLITE), now_us)
+    try:
+        migrate(connection, queries.load_migrations(queries.SQLITE), now_us)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
