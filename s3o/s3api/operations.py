@@ -167,6 +167,8 @@ _HARMLESS_HEADERS = frozenset(
         *("x-amz-date", "x-amz-content-sha256", "x-amz-decoded-content-length"),
         *("x-amz-security-token", "x-amz-sdk-checksum-algorithm", "x-amz-trailer"),
         *("x-amz-user-agent", "x-amz-request-payer", "x-amz-te", "x-amz-cf-id"),
+        # The C++ SDK (pyarrow) names the API version it was built for.
+        "x-amz-api-version",
         # AWS refuses it on a bucket without lock and so breaks clean-ups: ignored.
         "x-amz-bypass-governance-retention",
         # It asks for elements that objects here never have.
