@@ -7,13 +7,13 @@ microseconds per request (user and system, the whole tree), best of three window
 
 import argparse
 import contextlib
+import hashlib
 import json
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tests.bench.kit import mkreq, perfkit
 from tests.bench.listing import bench_listing
@@ -24,10 +24,14 @@ OBJECTS = 64
 
 
 @contextlib.contextmanager
-def toy_backend() -> Iterator[int]:
-    """Run the toy backend; yields its port."""
+def toy_backend(size: int) -> Iterator[int]:
+    """Run the toy backend for PUTs of size bytes; yields its port."""
     port = free_port()
-    with perfkit.Proc([*perfkit.tool("backend"), str(port)], port, cpu=1):
+    # The service compares the ETag with the MD5 of what it sent.
+    body = bytes((i * 131 + 7) & 255 for i in range(size))
+    etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    command = [*perfkit.tool("backend"), str(port), "4096", etag]
+    with perfkit.Proc(command, port, cpu=1):
         yield port
 
 
@@ -94,36 +98,47 @@ def seed(port: int, size: int) -> None:
             assert answer.startswith(b"HTTP/1.1 200"), answer
 
 
-def record_files(
-    folder: Path, port: int, sizes: list[int]
-) -> dict[tuple[str, int], str]:
-    """Write the requests of every operation and size."""
+def record_files(folder: Path, port: int, size: int) -> dict[str, str]:
+    """Write the requests of every operation."""
     files = {}
     host = f"127.0.0.1:{port}"
-    for size in sizes:
-        for operation in ("GET", "PUT", "HEAD"):
-            path = str(folder / f"{operation}-{size}-{port}.req")
-            if operation == "PUT":
-                requests = mkreq.puts(2000 if size <= 65536 else 8, size, host=host)
-            else:
-                requests = mkreq.gets(OBJECTS, size, method=operation, host=host)
-            mkreq.write_reqs(path, requests)
-            files[operation, size] = path
+    for operation in ("GET", "PUT", "HEAD"):
+        path = str(folder / f"{operation}-{size}-{port}.req")
+        if operation == "PUT":
+            requests = mkreq.puts(2000 if size <= 65536 else 8, size, host=host)
+        else:
+            requests = mkreq.gets(OBJECTS, size, method=operation, host=host)
+        mkreq.write_reqs(path, requests)
+        files[operation] = path
     return files
 
 
 def measure(
-    folder: Path, pid: int, port: int, sizes: list[int], conns: list[int], name: str
-) -> dict[tuple[str, int, int], dict[str, Any]]:
-    """Measure every operation, size and concurrency on one server."""
+    folder: Path, pid: int, port: int, size: int, conns: list[int], name: str
+) -> dict[tuple[str, int], float]:
+    """Measure every operation and concurrency on one server."""
     results = {}
-    for (operation, size), path in record_files(folder, port, sizes).items():
+    for operation, path in record_files(folder, port, size).items():
         for count in conns:
             result = perfkit.measure(pid, port, count, path)
             perfkit.show(f"{name} {operation} {size} c={count}", result)
             assert not result["bad"], result
-            results[operation, size, count] = result
+            results[operation, count] = result["cpu_us"]
     return results
+
+
+def bench_size(folder: Path, size: int, conns: list[int]) -> None:
+    """Measure floor and service at one size and print the ratios."""
+    folder.mkdir()
+    with toy_backend(size) as toy:
+        with floor(folder, toy) as (pid, port):
+            lowest = measure(folder, pid, port, size, conns, "floor")
+        with product(folder, toy) as (pid, port):
+            seed(port, size)
+            ours = measure(folder, pid, port, size, conns, "s3o")
+    for (operation, count), cpu_us in ours.items():
+        ratio = cpu_us / lowest[operation, count]
+        print(f"ratio {operation} {size} c={count}: {ratio:.2f}")
 
 
 def main() -> int:
@@ -133,22 +148,12 @@ def main() -> int:
     parser.add_argument("--conns", default="1,16,64")
     parser.add_argument("--no-listing", action="store_true")
     arguments = parser.parse_args()
-    sizes = [int(size) for size in arguments.sizes.split(",")]
     conns = [int(count) for count in arguments.conns.split(",")]
-    with tempfile.TemporaryDirectory(prefix="s3o-bench-") as name, toy_backend() as toy:
-        folder = Path(name)
-        with floor(folder, toy) as (pid, port):
-            lowest = measure(folder, pid, port, sizes, conns, "floor")
-        with product(folder, toy) as (pid, port):
-            for size in sizes:
-                seed(port, size)
-            ours = measure(folder, pid, port, sizes, conns, "s3o")
-        for case, result in ours.items():
-            operation, size, count = case
-            ratio = result["cpu_us"] / lowest[case]["cpu_us"]
-            print(f"ratio {operation} {size} c={count}: {ratio:.2f}")
-        if not arguments.no_listing:
-            bench_listing(folder)
+    with tempfile.TemporaryDirectory(prefix="s3o-bench-") as name:
+        for size in arguments.sizes.split(","):
+            bench_size(Path(name) / size, int(size), conns)
+    if not arguments.no_listing:
+        bench_listing()
     return 0
 
 

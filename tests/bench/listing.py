@@ -1,45 +1,37 @@
 """LIST in CPU time: a page of 1000 keys costs the same among many as among few."""
 
 import time
-from functools import partial
-from pathlib import Path
 
 import trio
 
-from s3o.ledger.listing import list_page
-from s3o.model.names import BucketId
-from tests.ledger.filled import open_filled_ledger
+from s3o.ledger.sqlite import InlineEngine, open_inline
+from tests.ledger.house import NOW_US
+from tests.ledger.test_listing import insert_keys, page_of
 
 FEW, MANY = 10_000, 500_000
 ROUNDS = 20
 
 
-async def _measure(folder: Path, count: int) -> dict[str, float]:
+async def _measure(count: int) -> dict[str, float]:
     figures = {}
-    async with open_filled_ledger(folder / f"list-{count}.db", count) as ledger:
-        for name, delimiter in (("flat", ""), ("delimiter", "/")):
-            step = partial(
-                list_page,
-                bucket_id=BucketId(1),
-                prefix="",
-                delimiter=delimiter,
-                after="",
-                limit=1000,
-            )
-            await ledger.read(step)
-            best = float("inf")
-            for _ in range(ROUNDS):
-                begin = time.process_time()
-                await ledger.read(step)
-                best = min(best, time.process_time() - begin)
-            figures[name] = best * 1000
+    connection = open_inline(now_us=NOW_US)
+    engine = InlineEngine(connection)
+    insert_keys(connection, [f"k{n // 10:06d}/{n:08d}" for n in range(count)])
+    for name, delimiter in (("flat", ""), ("delimiter", "/")):
+        best = float("inf")
+        for _ in range(ROUNDS):
+            begin = time.process_time()
+            await page_of(engine, "", delimiter, "", 1000)
+            best = min(best, time.process_time() - begin)
+        figures[name] = best * 1000
+    connection.close()
     return figures
 
 
-def bench_listing(folder: Path) -> None:
+def bench_listing() -> None:
     """Print milliseconds of CPU per page and the ratio between the two ledgers."""
-    few = trio.run(_measure, folder, FEW)
-    many = trio.run(_measure, folder, MANY)
+    few = trio.run(_measure, FEW)
+    many = trio.run(_measure, MANY)
     for name in few:
         ratio = many[name] / few[name]
         print(

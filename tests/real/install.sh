@@ -4,7 +4,7 @@
 set -eu
 
 export DEBIAN_FRONTEND=noninteractive
-packages="swift-proxy swift-account swift-container swift-object memcached
+packages="postgresql swift-proxy swift-account swift-container swift-object memcached
 python3-swift python3-keystonemiddleware ceph-mon ceph-mgr ceph-osd ceph-common radosgw"
 
 missing=""
