@@ -11,5 +11,5 @@ if [ "$(cat $venv/.stamp 2>/dev/null || true)" != "$want" ]; then
     --only-binary :all: -r requirements-docs.lock
   echo "$want" > $venv/.stamp
 fi
-.venv/bin/python -m s3o.observe.metrics_table > docs/metrics.md
+{ printf "# Metrics\n\n"; .venv/bin/python -m s3o.observe.metrics_table; } > docs/metrics.md
 exec $venv/bin/python -m sphinx -W -q -b html docs docs/_build/html
