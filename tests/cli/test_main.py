@@ -85,7 +85,9 @@ def test_help_of_a_command_lists_its_flags(words, capsys):
 
     out = capsys.readouterr().out
     assert 0 == code
-    assert "-config FILE, --config FILE" in out
+    # Python 3.13 names the value once, behind both spellings.
+    assert "--config FILE" in out
+    assert any(line.lstrip().startswith("-config") for line in out.splitlines())
 
 
 @pytest.mark.parametrize(
