@@ -32,9 +32,14 @@ from s3o.daemon.signals import receive_signals
 from s3o.daemon.world import real_world
 from s3o.model.errors import LedgerError, S3OError
 from s3o.model.facts import Crashed, Happened
+from s3o.net.listeners import AddressUnusable
+from s3o.net.tls import CertificateUnusable
 
 EXIT_STOPPED, EXIT_FAILED = 0, 1
 DRAIN_S = 30.0
+
+# What an operator can mend: told in one line, without a traceback.
+KNOWN_FAILURES = (S3OError, OSError, AddressUnusable, CertificateUnusable)
 FLUSH_S = 5.0
 
 
@@ -72,7 +77,7 @@ def _report_failure(observed: Observed, error: Exception) -> int:
 def _only_domain_error(error: BaseException) -> BaseException | None:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    return error if isinstance(error, S3OError | OSError) else None
+    return error if isinstance(error, KNOWN_FAILURES) else None
 
 
 class Stop:
