@@ -4,14 +4,16 @@ from s3o.backends.call import CallMeter
 from s3o.backends.directory import DirectoryBackend
 from s3o.backends.fleet import Fleet
 from s3o.backends.guard import BackendLimits, Guarded
+from s3o.backends.profiles import PROFILE_NAMES
 from s3o.backends.s3 import S3Backend
 from s3o.backends.s3_settings import S3Settings
 from s3o.backends.seam import Backend
 from s3o.backends.usage import UsageCounters
 from s3o.config.backends import BackendSettings, DirectoryBackendSettings
 from s3o.config.settings import Settings
+from s3o.model.errors import InvalidArgument
 from s3o.model.seams import Clock, Entropy, Observer
-from s3o.net.client import ClientPool, Network
+from s3o.net.client import ClientPool, Network, Origin
 from s3o.net.tls import client_context
 from s3o.policy.breaker import CircuitBreaker
 from s3o.policy.routing import Strategy
@@ -40,8 +42,8 @@ async def build_fleet(
 ) -> Fleet:
     """Make all configured backends ready.
 
-    Raises BackendError for a directory that cannot be used, ValueError or KeyError for
-    an endpoint or a profile that makes no sense. Owns: nothing; the fleet is closed by
+    Raises BackendError for a directory that cannot be used, InvalidArgument for an
+    endpoint or a profile that makes no sense. Owns: nothing; the fleet is closed by
     its caller.
     """
     names = [backend.name for backend in settings.backends]
@@ -97,7 +99,18 @@ async def _open(
         is_payload_unsigned=backend.unsigned_payload,
         profile=backend.profile,
     )
-    origin = s3.origin
+    origin = _checked_origin(s3)
     tls = client_context() if origin.is_tls else None
     pool = ClientPool(origin, network, progress_s=progress_s, tls=tls)
     return S3Backend(s3, pool, meter, clock)
+
+
+def _checked_origin(settings: S3Settings) -> Origin:
+    """Return where connections go; raises InvalidArgument for unusable settings."""
+    if settings.profile is not None and settings.profile not in PROFILE_NAMES:
+        known = ", ".join(sorted(PROFILE_NAMES))
+        raise InvalidArgument("profile", settings.profile, f"must be one of {known}")
+    try:
+        return settings.origin
+    except ValueError as error:
+        raise InvalidArgument("endpoint", settings.endpoint, str(error)) from None

@@ -1,0 +1,45 @@
+"""A backend that cannot be made is told by name, before anything is served."""
+
+import pytest
+
+from s3o.config import settings_from
+from s3o.daemon.backends import build_fleet
+from s3o.model.errors import InvalidArgument
+from s3o.net.client import system_network
+from tests.fakes.clock import ManualClock
+from tests.fakes.entropy import SeededEntropy
+from tests.fakes.observer import RecordingObserver
+
+BACKEND = {
+    "name": "one",
+    "endpoint": "http://127.0.0.1:9",
+    "bucket": "bucket",
+    "access_key_id": "key",
+    "secret_access_key": "secret",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [({"profile": "acme"}, "profile"), ({"endpoint": "http://h/path"}, "endpoint")],
+)
+async def test_unusable_backends_are_named(change: dict[str, str], name: str) -> None:
+    """A typo must not become a traceback."""
+    settings = settings_from(
+        {
+            "server": {"listen_addr": "127.0.0.1:0"},
+            "buckets": [{"name": "photos", "credentials": [{"token": "long-token"}]}],
+            "backends": [BACKEND | change],
+        }
+    )
+
+    with pytest.raises(InvalidArgument) as caught:
+        await build_fleet(
+            settings,
+            RecordingObserver(),
+            ManualClock(),
+            SeededEntropy(),
+            system_network(),
+        )
+
+    assert name == caught.value.name
