@@ -94,6 +94,8 @@ class StoredSource:
     def _start(self) -> None:
         self._encoding = self._transform.encoding(self._plain.size)
         self._left = self._plain.size
+        self._ready = b""
+        self._is_encoded = False
         self._is_finished = False
         # The identity's digest is the plaintext's; hashing it again would double the
         # dearest part of a write.
@@ -119,21 +121,27 @@ class StoredSource:
         return self._is_finished
 
     async def read(self) -> bytes:
-        """Return the next stored piece; b"" at the end."""
-        while not self._is_finished:
-            piece = await self._plain.read()
-            assert piece or not self._left, "a source may not end early"
-            self._left -= len(piece)
-            stored = self._encoding.feed(piece) if piece else b""
-            if not self._left:
-                await self._on_complete()
-                stored += self._encoding.finish()
-                self._is_finished = True
-            if stored:
-                if self._md5 is not None:
-                    self._md5.update(stored)
-                return stored
-        return b""
+        """Return the next stored piece (at most PIECE_BYTES); b"" at the end."""
+        while not self._ready and not self._is_encoded:
+            self._ready = await self._encode_next()
+        # A transform may make a piece longer than any backend has to take.
+        piece = self._ready[: limits.PIECE_BYTES]
+        self._ready = self._ready[limits.PIECE_BYTES :]
+        self._is_finished = self._is_encoded and not self._ready
+        if self._md5 is not None:
+            self._md5.update(piece)
+        return piece
+
+    async def _encode_next(self) -> bytes:
+        piece = await self._plain.read()
+        assert piece or not self._left, "a source may not end early"
+        self._left -= len(piece)
+        stored = self._encoding.feed(piece) if piece else b""
+        if not self._left:
+            await self._on_complete()
+            stored += self._encoding.finish()
+            self._is_encoded = True
+        return stored
 
     def rewind(self) -> bool:
         """Start again from the first byte, with a fresh encoding, if possible."""

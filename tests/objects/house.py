@@ -1,0 +1,275 @@
+"""A small house: ledger, guarded memory backends, object store, cleanup, reaper."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+from s3o.ledger.audit import audit
+from s3o.ledger.buckets import ensure_bucket
+from s3o.ledger.cleanup import depths
+from s3o.ledger.ledger import Ledger
+from s3o.ledger.quotas import quota_rows, sync_quotas
+from s3o.ledger.seam import Engine, Tx
+from s3o.ledger.sqlite import InlineEngine, open_inline
+from s3o.model.errors import NoSuchKey
+from s3o.model.names import BackendName, BucketName, ObjectKey
+from s3o.model.seams import DigestedSource, Transform
+from s3o.model.values import (
+    Bucket,
+    Interval,
+    ObjectFacts,
+    ObjectVersion,
+    QuotaRow,
+    WriteConditions,
+)
+from s3o.objects.live import LiveReads, LiveWrites
+from s3o.objects.room import RoomMaker
+from s3o.objects.store import ObjectStore
+from s3o.objects.write import PutCall
+from s3o.policy.breaker import CircuitBreaker
+from s3o.policy.identity import IdentityTransform
+from s3o.services.cleanup_queue import LONE_GRACE_S, CleanupQueue
+from s3o.services.pending_reaper import PendingReaper, ReaperPace
+from s3o.services.runner import Runner
+from s3o.services.service import NoLeases
+from tests.backends.rig import Rig, make_rig
+from tests.fakes.clock import START_US
+from tests.fakes.entropy import SeededEntropy
+from tests.fakes.sources import BytesSource
+
+KEY = ObjectKey("cat.jpg")
+GIB = 1024**3
+# Silence of the reaper, then the repeats of an ambiguous name, each with a margin.
+WAITS_S = (2, 301, 301, 3_601, 86_401)
+
+WrapEngine = Callable[[InlineEngine], Engine]
+
+
+@dataclass(kw_only=True)
+class House:
+    """Everything a test may want to look at."""
+
+    rig: Rig
+    ledger: Ledger
+    store: ObjectStore
+    bucket: Bucket
+    cleanup: CleanupQueue
+    reaper: PendingReaper
+    room: RoomMaker
+    connection: sqlite3.Connection
+    stopping: trio.Event = field(default_factory=trio.Event)
+
+    async def put(
+        self,
+        body: bytes | DigestedSource,
+        key: str = KEY,
+        conditions: WriteConditions | None = None,
+    ) -> ObjectVersion:
+        """Store an object, as the door does."""
+        source = BytesSource(body) if isinstance(body, bytes) else body
+        call = PutCall(
+            bucket=self.bucket,
+            key=ObjectKey(key),
+            facts=ObjectFacts(),
+            conditions=conditions or WriteConditions(),
+            source=source,
+        )
+        return await self.store.put(call)
+
+    async def get(self, key: str = KEY, start: int = 0, stop: int | None = None):
+        """Read bytes start..stop of an object (default: all)."""
+        stored = await self.store.find(self.bucket, ObjectKey(key))
+        stop = stored.version.size if stop is None else stop
+        interval = Interval(start, stop) if start < stop else None
+        pieces = []
+        async with self.store.open(self.bucket, stored, interval) as reader:
+            while piece := await reader.read():
+                pieces.append(piece)
+        return b"".join(pieces)
+
+    async def find_body(self, key: str = KEY) -> bytes | None:
+        """Read all of an object; None if there is none."""
+        try:
+            return await self.get(key)
+        except NoSuchKey:
+            return None
+
+    async def delete(
+        self, key: str = KEY, conditions: WriteConditions | None = None
+    ) -> None:
+        """Delete an object."""
+        await self.store.delete(
+            self.bucket, ObjectKey(key), conditions or WriteConditions()
+        )
+
+    async def complaints(self) -> list[str]:
+        """What the ledger's audit and the backends' own books find wrong."""
+        found = await self.ledger.scan(audit)
+        for backend in self.rig.inner.values():
+            found += backend.books.violations
+        return found
+
+    async def quota(self, name: str = "one") -> QuotaRow:
+        """One backend's quota."""
+        rows = await self.ledger.read(quota_rows)
+        return next(row for row in rows if row.backend == name)
+
+    async def drain(self) -> None:
+        """Let reaper and cleanup queue work until nothing can be left, a day later."""
+        for wait_s in WAITS_S:
+            await self.reaper.run_once()
+            await trio.sleep(wait_s)
+            await self.reaper.run_once()
+            await self.cleanup.run_once()
+
+    async def waiting(self) -> tuple[int, int, int]:
+        """How many cleanup rows, dead letters and intents there are."""
+        found = await self.ledger.read(depths)
+        return found.cleanup_rows, found.dead_letters, found.intents
+
+    def located(self) -> list[tuple[str, str]]:
+        """Backend and name of every blob, as the ledger has it."""
+        return sorted(
+            self.connection.execute(
+                "SELECT backend_name, storage_key FROM object_locations"
+            )
+        )
+
+    def lying(self) -> list[tuple[str, str]]:
+        """Backend and name of every blob, as the backends have it."""
+        return sorted(
+            (backend.name, name)
+            for backend in self.rig.inner.values()
+            for name in backend.names()
+        )
+
+    async def add_copy(self, backend: str, key: str = KEY) -> None:
+        """Give an object one more copy, as replication does."""
+        stored = await self.store.find(self.bucket, ObjectKey(key))
+        [place] = stored.locations
+        first, second = self.rig.inner[place.backend], self.rig.inner[backend]
+        second.blobs[place.storage_key] = first.blobs[place.storage_key]
+
+        async def insert(tx: Tx) -> None:
+            await tx.run(
+                "insert_location",
+                version_id=stored.version.version_id,
+                blob=0,
+                backend_name=backend,
+                storage_key=place.storage_key,
+                backend_version=None,
+                stored_bytes=place.stored_bytes,
+                stored_digest=place.stored_md5,
+                now_us=self.rig.clock.now_us(),
+            )
+
+        await self.ledger.write(insert)
+
+    @asynccontextmanager
+    async def cleaning(self) -> AsyncIterator[None]:
+        """Run the cleanup queue as a service, known to the writes."""
+        runner = Runner(
+            [self.cleanup],
+            NoLeases(),
+            self.rig.observer,
+            self.rig.clock,
+            SeededEntropy(0, "runner"),
+            stopping=self.stopping,
+        )
+        self.room.connect(self.cleanup)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(runner.run)
+            yield
+            self.stopping.set()
+
+
+@asynccontextmanager
+async def open_house(
+    *,
+    transform: Transform | None = None,
+    wrap: WrapEngine = lambda engine: engine,
+    quotas: dict[str, int] | None = None,
+) -> AsyncIterator[House]:
+    """Build an empty one: bucket photos, backends by default one and two (1 GiB)."""
+    quotas = quotas or {"one": GIB, "two": GIB}
+    rig = make_rig(*quotas)
+    for name, quota in quotas.items():
+        rig.inner[name].quota_bytes = quota
+    connection = open_inline(now_us=START_US)
+    ledger = Ledger(
+        wrap(InlineEngine(connection)),
+        CircuitBreaker(failure_threshold=3, open_timeout_s=15.0),
+        rig.observer,
+        rig.clock,
+        SeededEntropy(0, "ledger"),
+    )
+    try:
+        bucket = await _furnish(ledger, quotas)
+        yield _assemble(rig, ledger, bucket, connection, transform)
+    finally:
+        connection.close()
+
+
+async def _furnish(ledger: Ledger, quotas: dict[str, int]) -> Bucket:
+    async def prepare(tx: Tx) -> Bucket:
+        limits = {BackendName(name): quota for name, quota in quotas.items()}
+        await sync_quotas(tx, limits)
+        return await ensure_bucket(tx, BucketName("photos"), START_US)
+
+    return await ledger.write(prepare)
+
+
+def _assemble(
+    rig: Rig,
+    ledger: Ledger,
+    bucket: Bucket,
+    connection: sqlite3.Connection,
+    transform: Transform | None,
+) -> House:
+    live, reads, room, stopping = LiveWrites(), LiveReads(), RoomMaker(), trio.Event()
+    store = ObjectStore(
+        ledger,
+        rig.fleet,
+        transform or IdentityTransform(),
+        rig.observer,
+        rig.clock,
+        SeededEntropy(0, "store"),
+        cluster_id="c" * 32,
+        max_object_size=lambda: GIB,
+        live=live,
+        reads=reads,
+        room=room,
+    )
+    cleanup = CleanupQueue(
+        ledger,
+        rig.fleet,
+        rig.observer,
+        rig.clock,
+        is_being_read=reads.is_being_read,
+        concurrency=lambda: 10,
+        grace_s=LONE_GRACE_S,
+        stopping=stopping,
+    )
+    reaper = PendingReaper(
+        ledger,
+        rig.fleet,
+        rig.observer,
+        rig.clock,
+        is_live=live.is_live,
+        pace=lambda: ReaperPace(min_age_s=300.0),
+        stopping=stopping,
+    )
+    return House(
+        rig=rig,
+        ledger=ledger,
+        store=store,
+        bucket=bucket,
+        cleanup=cleanup,
+        reaper=reaper,
+        room=room,
+        connection=connection,
+        stopping=stopping,
+    )
