@@ -1,0 +1,40 @@
+"""Cancel an operation at its n-th step, for every n that it has."""
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+
+class _CancelAt(trio.abc.Instrument):
+    """Counts the steps of one task and cancels its scope before the n-th."""
+
+    def __init__(self, scope: trio.CancelScope, number: int) -> None:
+        self.steps = 0
+        self._task = trio.lowlevel.current_task()
+        self._scope = scope
+        self._number = number
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        if task is self._task:
+            self.steps += 1
+            if self.steps == self._number:
+                self._scope.cancel()
+
+
+async def cancel_at(number: int, operate: Callable[[], Awaitable[object]]) -> str:
+    """Run operate, cancelled before its n-th step; "done", "cancelled" or "over".
+
+    "done": it ended well although it was cancelled; "over": it has no n-th step.
+    """
+    is_done = False
+    with trio.CancelScope() as scope:
+        instrument = _CancelAt(scope, number)
+        trio.lowlevel.add_instrument(instrument)
+        try:
+            await operate()
+            is_done = True
+        finally:
+            trio.lowlevel.remove_instrument(instrument)
+    if instrument.steps < number:
+        return "over"
+    return "done" if is_done else "cancelled"

@@ -1,0 +1,172 @@
+"""A client may go away at any instant: PUT, overwrite, GET and DELETE, at every step.
+
+Afterwards the books balance, the key answers a whole value, old or new, and a day later
+nothing lies on a backend that the ledger does not know.
+"""
+
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from s3o.model import limits
+from s3o.model.seams import Transform
+from s3o.policy.identity import IdentityTransform
+from tests.cancellation.sweep import cancel_at
+from tests.fakes.faults import Fault
+from tests.fakes.sources import BytesSource, pattern
+from tests.fakes.transform import FramingTransform
+from tests.objects.house import House, open_house
+
+OLD = pattern(70_000, seed=1)
+NEW = pattern(200_000, seed=2)
+MAX_STEPS = 500
+
+Prepare = Callable[[House], None]
+Operate = Callable[[House], Awaitable[object]]
+
+
+def _nothing(_house: House) -> None:
+    pass
+
+
+async def _put(house: House) -> None:
+    await house.put(BytesSource(NEW, piece_bytes=40_000))
+
+
+async def _get(house: House) -> None:
+    assert OLD == await house.get()
+
+
+async def _delete(house: House) -> None:
+    await house.delete()
+
+
+async def sweep(
+    operate: Operate,
+    *,
+    before: bytes | None,
+    after: bytes | None,
+    transform: Transform | None = None,
+    prepare: Prepare = _nothing,
+) -> Collection[str]:
+    """Cancel operate at every step of a house of its own; say how it ended."""
+    outcomes: list[str] = []
+    for number in range(1, MAX_STEPS):
+        async with open_house(transform=transform) as house:
+            if before is not None:
+                await house.put(before)
+            prepare(house)
+            outcome = await cancel_at(number, partial(operate, house))
+            await _check(house, outcome, before, after, f"step {number}: {outcome}")
+        outcomes.append(outcome)
+        if outcome == "over":
+            return outcomes
+    raise AssertionError("the operation does not end")
+
+
+async def _check(
+    house: House, outcome: str, before: bytes | None, after: bytes | None, at: str
+) -> None:
+    wanted = (before, after) if outcome == "cancelled" else (after,)
+    assert [] == await house.complaints(), at
+    answered = await house.find_body()
+    assert answered in wanted, at
+    await house.drain()
+    assert [] == await house.complaints(), at
+    found = await house.find_body()
+    # What the reaper proves complete may still become the key's value.
+    assert found in (answered, after), at
+    assert (0, 0, 0) == await house.waiting(), at
+    assert house.located() == house.lying(), at
+    held = sum([(await house.quota(name)).used_bytes for name in ("one", "two")])
+    kept = sum(b.books.held_bytes for b in house.rig.inner.values())
+    assert held == kept, at
+
+
+transforms = pytest.mark.parametrize(
+    "transform", [IdentityTransform(), FramingTransform()], ids=["identity", "framing"]
+)
+
+
+@transforms
+@pytest.mark.parametrize("before", [None, OLD], ids=["put", "overwrite"])
+async def test_put_cancelled_at_any_step_leaves_old_or_new(
+    before: bytes | None, transform: Transform, autojump_clock: MockClock
+) -> None:
+    """No step of a write may lose the old object or keep bytes nobody pays for."""
+    outcomes = await sweep(_put, before=before, after=NEW, transform=transform)
+
+    assert 10 < len(outcomes)
+    assert "cancelled" in outcomes
+
+
+async def test_large_put_cancelled_at_any_step_leaves_old_or_new(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the replay window the digests are noted first: more steps to break at."""
+    monkeypatch.setattr(limits, "REPLAY_BYTES", 100_000)
+    await sweep(_put, before=OLD, after=NEW)
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.ERROR_BEFORE, Fault.ERROR_AFTER, Fault.LOST_ANSWER]
+)
+async def test_put_that_fails_over_may_be_cancelled_at_any_step(
+    fault: Fault, autojump_clock: MockClock
+) -> None:
+    """Two attempts, two names: neither may be forgotten."""
+
+    def fail_once(house: House) -> None:
+        house.rig.inner["one"].faults.next("put", fault)
+
+    await sweep(_put, before=OLD, after=NEW, prepare=fail_once)
+
+
+@pytest.mark.parametrize("fault", [Fault.HANG_THEN_STORE, Fault.STORE_THEN_HANG])
+async def test_late_bytes_of_a_cancelled_put_are_deleted(
+    fault: Fault, autojump_clock: MockClock
+) -> None:
+    """A provider may store what it was sent long after the client has gone."""
+    async with open_house() as house:
+        await house.put(OLD)
+        house.rig.inner["one"].faults.next("put", fault)
+        with trio.move_on_after(5):
+            await house.put(NEW)
+
+        await _check(house, "cancelled", OLD, OLD, str(fault))
+
+
+@transforms
+async def test_get_cancelled_at_any_step_changes_nothing(
+    transform: Transform, autojump_clock: MockClock
+) -> None:
+    """A reader who leaves must release the bytes, or they are never cleaned up."""
+    outcomes = await sweep(_get, before=OLD, after=OLD, transform=transform)
+    assert "cancelled" in outcomes
+
+
+async def test_bytes_of_a_cancelled_reader_can_be_deleted(
+    autojump_clock: MockClock,
+) -> None:
+    """Whatever step the reader left at, a later delete frees the room."""
+    for number in range(1, MAX_STEPS):
+        async with open_house() as house:
+            await house.put(OLD)
+            outcome = await cancel_at(number, partial(_get, house))
+            await house.delete()
+            await trio.sleep(2)
+            await house.cleanup.run_once()
+            assert [] == house.lying(), f"step {number}"
+        if outcome == "over":
+            return
+    raise AssertionError("the operation does not end")
+
+
+async def test_delete_cancelled_at_any_step_deletes_or_does_not(
+    autojump_clock: MockClock,
+) -> None:
+    """A delete is one commit: there is no half of it."""
+    await sweep(_delete, before=OLD, after=None)
