@@ -42,8 +42,8 @@ from tests.fakes.sources import BytesSource
 
 KEY = ObjectKey("cat.jpg")
 GIB = 1024**3
-# Silence of the reaper, then the repeats of an ambiguous name, each with a margin.
-WAITS_S = (2, 301, 301, 3_601, 86_401)
+# Silence of the reaper, readers' grace, the repeats of an ambiguous name; with margins.
+WAITS_S = (2, 301, 2, 301, 3_601, 86_401)
 
 WrapEngine = Callable[[InlineEngine], Engine]
 
