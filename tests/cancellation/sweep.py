@@ -8,27 +8,39 @@ import trio
 class _CancelAt(trio.abc.Instrument):
     """Counts the steps of one task and cancels its scope before the n-th."""
 
-    def __init__(self, scope: trio.CancelScope, number: int) -> None:
+    def __init__(
+        self, scope: trio.CancelScope, number: int, on_cancel: Callable[[], None]
+    ) -> None:
         self.steps = 0
         self._task = trio.lowlevel.current_task()
         self._scope = scope
         self._number = number
+        self._on_cancel = on_cancel
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         if task is self._task:
             self.steps += 1
             if self.steps == self._number:
                 self._scope.cancel()
+                self._on_cancel()
 
 
-async def cancel_at(number: int, operate: Callable[[], Awaitable[object]]) -> str:
+def _nothing() -> None:
+    pass
+
+
+async def cancel_at(
+    number: int,
+    operate: Callable[[], Awaitable[object]],
+    on_cancel: Callable[[], None] = _nothing,
+) -> str:
     """Run operate, cancelled before its n-th step; "done", "cancelled" or "over".
 
     "done": it ended well although it was cancelled; "over": it has no n-th step.
     """
     is_done = False
     with trio.CancelScope() as scope:
-        instrument = _CancelAt(scope, number)
+        instrument = _CancelAt(scope, number, on_cancel)
         trio.lowlevel.add_instrument(instrument)
         try:
             await operate()

@@ -4,6 +4,7 @@ Afterwards the books balance, the key answers a whole value, old or new, and a d
 nothing lies on a backend that the ledger does not know.
 """
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
@@ -11,7 +12,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from s3o.ledger.seam import Step, T
+from s3o.ledger.sqlite import InlineEngine
 from s3o.model import limits
+from s3o.model.errors import LedgerError, LedgerUnavailable
 from s3o.model.seams import Transform
 from s3o.policy.identity import IdentityTransform
 from tests.cancellation.sweep import cancel_at
@@ -170,3 +174,63 @@ async def test_delete_cancelled_at_any_step_deletes_or_does_not(
 ) -> None:
     """A delete is one commit: there is no half of it."""
     await sweep(_delete, before=OLD, after=None)
+
+
+class _MortalEngine(InlineEngine):
+    """An engine that takes no write while it is dead."""
+
+    is_dead = False
+
+    async def write(self, step: Step[T]) -> T:
+        if self.is_dead:
+            await trio.lowlevel.checkpoint()
+            raise LedgerUnavailable("gone")
+        return await super().write(step)
+
+
+async def test_put_that_cannot_even_be_dropped_is_left_to_the_reaper(
+    autojump_clock: MockClock,
+) -> None:
+    """The client leaves, and the database with it: as if the process had died."""
+    for number in range(1, MAX_STEPS):
+        engines: list[_MortalEngine] = []
+
+        def make(
+            connection: sqlite3.Connection, engines: list[_MortalEngine] = engines
+        ) -> _MortalEngine:
+            engines.append(_MortalEngine(connection))
+            return engines[0]
+
+        async with open_house(make_engine=make) as house:
+            await house.put(OLD)
+            [engine] = engines
+
+            def die(engine: _MortalEngine = engine) -> None:
+                engine.is_dead = True
+
+            try:
+                outcome = await cancel_at(number, partial(_put, house), die)
+            except LedgerError:
+                outcome = "cancelled"
+            engine.is_dead = False
+            await _check(house, outcome, OLD, NEW, f"step {number}: {outcome}")
+        if outcome == "over":
+            return
+    raise AssertionError("the operation does not end")
+
+
+async def test_get_that_fails_over_may_be_cancelled_at_any_step(
+    autojump_clock: MockClock,
+) -> None:
+    """Two blobs were opened one after the other; neither may stay held."""
+    for number in range(1, MAX_STEPS):
+        async with open_house() as house:
+            await house.put(OLD)
+            await house.add_copy("two")
+            house.rig.inner["one"].faults.next("open", Fault.TRUNCATED)
+            outcome = await cancel_at(number, partial(_get, house))
+            for name, storage_key in house.located():
+                assert not house.reads.is_being_read(storage_key), f"{number} on {name}"
+        if outcome == "over":
+            return
+    raise AssertionError("the operation does not end")

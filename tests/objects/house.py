@@ -45,7 +45,7 @@ GIB = 1024**3
 # Silence of the reaper, readers' grace, the repeats of an ambiguous name; with margins.
 WAITS_S = (2, 301, 2, 301, 3_601, 86_401)
 
-WrapEngine = Callable[[InlineEngine], Engine]
+MakeEngine = Callable[[sqlite3.Connection], Engine]
 
 
 @dataclass(kw_only=True)
@@ -59,6 +59,7 @@ class House:
     cleanup: CleanupQueue
     reaper: PendingReaper
     room: RoomMaker
+    reads: LiveReads
     connection: sqlite3.Connection
     stopping: trio.Event = field(default_factory=trio.Event)
 
@@ -190,7 +191,7 @@ class House:
 async def open_house(
     *,
     transform: Transform | None = None,
-    wrap: WrapEngine = lambda engine: engine,
+    make_engine: MakeEngine = InlineEngine,
     quotas: dict[str, int] | None = None,
 ) -> AsyncIterator[House]:
     """Build an empty one: bucket photos, backends by default one and two (1 GiB)."""
@@ -200,7 +201,7 @@ async def open_house(
         rig.inner[name].quota_bytes = quota
     connection = open_inline(now_us=START_US)
     ledger = Ledger(
-        wrap(InlineEngine(connection)),
+        make_engine(connection),
         CircuitBreaker(failure_threshold=3, open_timeout_s=15.0),
         rig.observer,
         rig.clock,
@@ -270,6 +271,7 @@ def _assemble(
         cleanup=cleanup,
         reaper=reaper,
         room=room,
+        reads=reads,
         connection=connection,
         stopping=stopping,
     )

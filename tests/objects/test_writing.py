@@ -1,5 +1,7 @@
 """PUT and DELETE among full, failing and racing neighbours."""
 
+import sqlite3
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -273,11 +275,11 @@ async def test_put_cancelled_during_its_commit_is_there(
     """A commit that has begun is not undone by a client that stops waiting for it."""
     engines: list[_SlowEngine] = []
 
-    def wrap(inner: InlineEngine) -> Engine:
-        engines.append(_SlowEngine(inner))
+    def make(connection: sqlite3.Connection) -> Engine:
+        engines.append(_SlowEngine(InlineEngine(connection)))
         return engines[0]
 
-    async with open_house(wrap=wrap) as house:
+    async with open_house(make_engine=make) as house:
         await house.put(OLD)
         writes = 0
         with trio.CancelScope() as scope:
@@ -302,11 +304,11 @@ async def test_unknown_commit_keeps_the_bytes_until_the_reaper_knows(
     """Nobody may delete on doubt: the row that refers to the bytes may be there."""
     engines: list[_SlowEngine] = []
 
-    def wrap(inner: InlineEngine) -> Engine:
-        engines.append(_SlowEngine(inner))
+    def make(connection: sqlite3.Connection) -> Engine:
+        engines.append(_SlowEngine(InlineEngine(connection)))
         return engines[0]
 
-    async with open_house(wrap=wrap) as house:
+    async with open_house(make_engine=make) as house:
         await house.put(OLD)
         writes = 0
 
