@@ -1,0 +1,1 @@
+"""Whole runs of the service under faults and crashes, repeatable from a seed."""

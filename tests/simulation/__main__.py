@@ -1,0 +1,40 @@
+"""Run seeds: `python -m tests.simulation --seeds 0-99 [--digest]`."""
+
+import argparse
+import sys
+import traceback
+
+from tests.simulation.scenario import simulate
+
+
+def main() -> int:
+    """Play the seeds; return 1 if any of them failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser.add_argument("--seeds", default="0-19", help="A-B or one number")
+    parser.add_argument("--digest", action="store_true", help="print digests only")
+    given = parser.parse_args()
+    first, _, last = given.seeds.partition("-")
+    failed = []
+    for seed in range(int(first), int(last or first) + 1):
+        try:
+            run = simulate(seed)
+        except Exception:
+            traceback.print_exc()
+            print(f"seed {seed}: FAILED", flush=True)
+            failed.append(seed)
+            continue
+        assert run.digest is not None
+        if given.digest:
+            print(f"{seed} {run.digest.steps} {run.digest.hexdigest()}")
+            continue
+        print(f"seed {seed}: {run.tally} {run.digest.steps} steps", flush=True)
+        if run.complaints:
+            failed.append(seed)
+            print("\n".join(run.complaints), f"seed {seed}: FAILED", sep="\n")
+    if failed:
+        print(f"failed seeds: {failed}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

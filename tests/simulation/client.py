@@ -1,0 +1,107 @@
+"""A client that signs its requests and speaks HTTP over streams in memory."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import h11
+
+from s3o.net.memory import MemoryStream
+from s3o.net.streams import ConnectionBroken
+from s3o.wire.sigv4 import RequestSigner, encode_path, encode_query
+from tests.fakes.clock import TrioClock
+
+HOST = "s3.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answer, whole."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Client:
+    """One kept-alive connection at a time; raises ConnectionBroken."""
+
+    def __init__(self, connect: Callable[[], MemoryStream]) -> None:
+        self._connect = connect
+        self._signer = RequestSigner("photoskey", "photossecret", "us-east-1")
+        self._clock = TrioClock()
+        self._stream: MemoryStream | None = None
+        self._http = h11.Connection(h11.CLIENT)
+
+    def hang_up(self) -> None:
+        """Reset the connection."""
+        if self._stream is not None:
+            self._stream.abort()
+            self._stream = None
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        query: tuple[tuple[str, str], ...] = (),
+        body: bytes = b"",
+    ) -> Answered:
+        """Send one signed request; return the whole answer."""
+        if self._stream is None:
+            self._stream = self._connect()
+            self._http = h11.Connection(h11.CLIENT)
+        path = encode_path(path.encode())
+        given = [("host", HOST)]
+        if method == "PUT":
+            given.append(("content-length", str(len(body))))
+        headers = self._signer.sign(
+            method,
+            path,
+            query,
+            tuple(given),
+            hashlib.sha256(body).hexdigest(),
+            self._clock.now_us(),
+        )
+        target = f"{path}?{encode_query(query)}" if query else path
+        request = h11.Request(method=method, target=target, headers=list(headers))
+        is_whole = False
+        try:
+            answer = await self._exchange(self._stream, request, body)
+            is_whole = True
+        finally:
+            if not is_whole:
+                self.hang_up()
+        if self._http.our_state is h11.MUST_CLOSE:
+            self.hang_up()
+        else:
+            self._http.start_next_cycle()
+        return answer
+
+    async def _exchange(
+        self, stream: MemoryStream, request: h11.Request, body: bytes
+    ) -> Answered:
+        http = self._http
+        await stream.send_vectored([http.send(request)])
+        if body:
+            await stream.send_vectored([http.send(h11.Data(data=body))])
+        http.send(h11.EndOfMessage())
+        status, headers, pieces = 0, {}, []
+        while not isinstance(event := http.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                data = await stream.receive_some(1 << 16)
+                if not data and http.their_state is h11.SEND_RESPONSE:
+                    raise ConnectionBroken("ended before the answer")
+                try:
+                    http.receive_data(data)
+                except h11.RemoteProtocolError as error:
+                    raise ConnectionBroken(str(error)) from None
+            elif isinstance(event, h11.Response):
+                status = event.status_code
+                headers = {
+                    name.decode(): value.decode() for name, value in event.headers
+                }
+            elif isinstance(event, h11.Data):
+                pieces.append(bytes(event.data))
+            elif isinstance(event, h11.ConnectionClosed):
+                raise ConnectionBroken("closed")
+        return Answered(status, headers, b"".join(pieces))

@@ -1,0 +1,63 @@
+"""Run a Trio program so that a seed alone decides what happens.
+
+Trio shuffles each batch of tasks with a private Random, which has to be seeded, and
+sorts the batch before only behind a private switch; time is virtual; the garbage
+collector, whose finalizers could run anywhere, waits; a thread is an error.
+"""
+
+import gc
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import trio
+import trio.testing
+from trio._core import _run
+
+
+class ScheduleDigest(trio.abc.Instrument):
+    """A digest of which task stepped when."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.steps = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.steps += 1
+        self._hash.update(f"{task.name}@{trio.current_time()!r}\n".encode())
+
+    def hexdigest(self) -> str:
+        """The digest so far."""
+        return self._hash.hexdigest()
+
+
+async def _no_threads(*_arguments: object, **_options: object) -> None:
+    raise AssertionError("a thread in a simulated run")
+
+
+@contextmanager
+def _deterministic(seed: int) -> Iterator[None]:
+    switch, run_sync = _run._ALLOW_DETERMINISTIC_SCHEDULING, trio.to_thread.run_sync
+    chance = _run._r.getstate()
+    gc.collect()
+    gc.disable()
+    _run._ALLOW_DETERMINISTIC_SCHEDULING = True
+    _run._r.seed(seed)
+    trio.to_thread.run_sync = _no_threads
+    try:
+        yield
+    finally:
+        trio.to_thread.run_sync = run_sync
+        _run._r.setstate(chance)
+        _run._ALLOW_DETERMINISTIC_SCHEDULING = switch
+        gc.enable()
+
+
+def run_seeded(program: Callable[[], Awaitable[None]], seed: int) -> ScheduleDigest:
+    """Run program to its end; return the digest of its schedule."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    clock._real_clock = lambda: 0.0
+    digest = ScheduleDigest()
+    with _deterministic(seed):
+        trio.run(program, clock=clock, instruments=[digest])
+    return digest

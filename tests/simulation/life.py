@@ -1,0 +1,316 @@
+"""One life of the service's process, over a disk and providers that outlive it.
+
+A crash is a BaseException from the n-th call of a seam, or a cancellation at a moment;
+from then on every seam call of the dead process raises, so that no `finally` can do
+what a killed process could not. Its connections are reset. The disk is an SQLite
+connection that is kept; what was not committed is rolled back by the next life.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from random import Random
+
+import trio
+
+from s3o.backends.call import CallMeter
+from s3o.backends.fleet import Fleet
+from s3o.backends.guard import Guarded
+from s3o.backends.seam import BlobReader, DeleteOutcome
+from s3o.backends.usage import UsageCounters
+from s3o.config.settings import Settings
+from s3o.daemon.backends import backend_limits
+from s3o.daemon.build import Observed, World, build_observed, open_house
+from s3o.daemon.doors import Doors
+from s3o.daemon.services import Services
+from s3o.ledger.audit import audit
+from s3o.ledger.sqlite import InlineEngine, open_inline
+from s3o.model.errors import CommitUnknown, LedgerError, LedgerUnavailable
+from s3o.model.facts import Crashed, Fact
+from s3o.model.names import BackendName, StorageKey
+from s3o.model.seams import ByteSource, Clock, Entropy, Observer
+from s3o.model.values import BlobHeaders, BlobInfo, BlobPage, Interval, PutReceipt
+from s3o.net.memory import MemoryStream, memory_stream_pair
+from s3o.net.streams import ConnectionBroken
+from s3o.policy.breaker import CircuitBreaker
+from s3o.policy.identity import IdentityTransform
+from s3o.policy.routing import Strategy
+from tests.fakes.clock import START_US, TrioClock
+from tests.fakes.entropy import SeededEntropy
+from tests.fakes.faults import FaultPlan
+from tests.fakes.memory_backend import MemoryBackend
+
+
+class SimCrash(BaseException):
+    """The process was killed here."""
+
+
+@dataclass(kw_only=True)
+class Outside:
+    """What outlives a process: disk, providers, and the notes of who watches."""
+
+    connection: sqlite3.Connection
+    backends: dict[BackendName, MemoryBackend]
+    crashed: list[Crashed] = field(default_factory=list)
+    rates: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def build(cls, seed: int, quotas: dict[str, int]) -> "Outside":
+        """An empty disk and empty providers."""
+        return cls(
+            connection=open_inline(now_us=START_US),
+            backends={
+                BackendName(name): MemoryBackend(
+                    name,
+                    faults=FaultPlan(Random(f"{seed}/{name}")),
+                    quota_bytes=quota,
+                    latency_s=(0.001, 0.3),
+                )
+                for name, quota in quotas.items()
+            },
+        )
+
+    async def complaints(self) -> list[str]:
+        """What the ledger's own audit finds."""
+        return await InlineEngine(self.connection).scan(audit)
+
+
+class Life:
+    """One process. die() kills it; stop() asks it to end in order."""
+
+    def __init__(
+        self,
+        outside: Outside,
+        settings: Settings,
+        name: str,
+        *,
+        crash_at_call: int | None = None,
+        crash_after_s: float | None = None,
+        rest_s: float | None = None,
+    ) -> None:
+        self.is_dead = False
+        self.calls = 0
+        self.ready = trio.Event()
+        self._outside = outside
+        self._settings = settings
+        self._name = name
+        self._crash_at_call = crash_at_call
+        self._crash_after_s = crash_after_s
+        self._rest_s = rest_s  # interval of services that no setting slows down
+        self._chance = Random(f"{name}/ledger faults")
+        self._stop = trio.Event()
+        self._streams: list[MemoryStream] = []
+        self._scope = trio.CancelScope()
+        self._serve: Callable[[MemoryStream], None] | None = None
+
+    def seam(self) -> None:
+        """Be called by every seam; the process dies here when its time has come."""
+        if not self.is_dead:
+            self.calls += 1
+            if self.calls == self._crash_at_call:
+                self.die()
+        if self.is_dead:
+            raise SimCrash
+
+    def die(self) -> None:
+        """Kill the process."""
+        self.is_dead = True
+        for stream in self._streams:
+            stream.abort()
+        self._scope.cancel()
+
+    def stop(self) -> None:
+        """Ask for an end in order."""
+        self._stop.set()
+
+    def connect(self) -> MemoryStream:
+        """Return a client's end of a new connection; raises ConnectionBroken."""
+        if self.is_dead or self._serve is None:
+            raise ConnectionBroken("connection refused")
+        client, served = memory_stream_pair()
+        self._streams.append(served)
+        self._serve(served)
+        return client
+
+    async def run(self) -> None:
+        """Live until stopped or dead."""
+        world = World(
+            clock=TrioClock(),
+            entropy=SeededEntropy(self._name),
+            open_engine=self._open_engine,
+            build_fleet=self._build_fleet,
+            transform=IdentityTransform(),
+            log_sink=lambda _lines: None,
+        )
+        observed = build_observed(world, self._settings)
+        observed = replace(observed, observer=_Watcher(observed, self))
+        try:
+            with self._scope:
+                await self._live(world, observed)
+        except* SimCrash:
+            pass
+        except* LedgerError:
+            # Not opened, or broken: the supervisor starts the next process.
+            if self.ready.is_set() and not self.is_dead:
+                raise
+        finally:
+            self.die()
+
+    async def _live(self, world: World, observed: Observed) -> None:
+        async with open_house(
+            world, self._settings, observed, lambda _reason: self.die()
+        ) as house:
+            doors, services = Doors(house), Services(house)
+            if self._rest_s is not None:
+                for loop in services.runner._loops.values():
+                    if isinstance(type(loop.service).interval_s, float):
+                        loop.service.interval_s = self._rest_s
+            async with trio.open_nursery() as nursery:
+                await services.start(nursery)
+                doors.serve_in_memory()
+                async with trio.open_nursery() as serving:
+                    self._serve = lambda stream: serving.start_soon(
+                        doors.server.serve_stream, stream
+                    )
+                    self.ready.set()
+                    if self._crash_after_s is not None:
+                        serving.start_soon(self._crash_later, self._crash_after_s)
+                    await self._stop.wait()
+                    doors.begin_drain()
+                    with trio.move_on_after(30):
+                        await doors.drain()
+                    serving.cancel_scope.cancel()
+                services.stop()
+            await services.flush_usage()
+
+    async def _crash_later(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+        self.die()
+
+    @asynccontextmanager
+    async def _open_engine(
+        self, _settings: Settings, _clock: Clock, on_broken: Callable[[str], None]
+    ) -> AsyncIterator[InlineEngine]:
+        yield InlineEngine(
+            self._outside.connection,
+            pause=self._pause,
+            before_commit=self._before_commit,
+            after_commit=self._after_commit,
+            on_broken=on_broken,
+        )
+
+    async def _pause(self) -> None:
+        self.seam()
+        await trio.sleep(self._chance.uniform(0, 0.01))
+        self.seam()
+
+    def _before_commit(self) -> None:
+        self.seam()
+        if self._strikes("before commit"):
+            raise LedgerUnavailable("the disk is full")
+
+    def _after_commit(self) -> None:
+        self.seam()
+        if self._strikes("after commit"):
+            raise CommitUnknown("the disk does not say")
+
+    def _strikes(self, fault: str) -> bool:
+        rate = self._outside.rates.get(fault, 0.0)
+        return self.ready.is_set() and self._chance.random() < rate
+
+    def note_crashed(self, fact: Crashed) -> None:
+        """Keep what the process thought impossible."""
+        if not self.is_dead:
+            self._outside.crashed.append(fact)
+
+    async def _build_fleet(
+        self, settings: Settings, observer: Observer, clock: Clock, entropy: Entropy
+    ) -> Fleet:
+        counters = UsageCounters(list(self._outside.backends), clock)
+        breaker = settings.backend_circuit_breaker
+        guarded = []
+        for backend in settings.backends:
+            meter = CallMeter(counters.of(backend.name))
+            inner = self._outside.backends[backend.name]
+            inner._meter = meter
+            guarded.append(
+                Guarded(
+                    _Provider(inner, self.seam),
+                    meter=meter,
+                    breaker=CircuitBreaker(
+                        failure_threshold=breaker.failure_threshold
+                        if breaker.enabled
+                        else 0,
+                        open_timeout_s=breaker.open_timeout,
+                    ),
+                    limits=backend_limits(backend),
+                    observer=observer,
+                    clock=clock,
+                    entropy=entropy,
+                    backend_timeout_s=settings.server.backend_timeout,
+                )
+            )
+        strategy = Strategy(settings.routing_strategy)
+        return Fleet(guarded, strategy=strategy, counters=counters)
+
+
+class _Watcher:
+    """The daemon's observer, and a list of what must never be said."""
+
+    def __init__(self, observed: Observed, life: Life) -> None:
+        self._observer = observed.observer
+        self._life = life
+
+    def note(self, fact: Fact) -> None:
+        if isinstance(fact, Crashed):
+            self._life.note_crashed(fact)
+        self._observer.note(fact)
+
+
+class _Provider:
+    """A provider as one process reaches it: not at all once it is dead."""
+
+    def __init__(self, inner: MemoryBackend, seam: Callable[[], None]) -> None:
+        self.name = inner.name
+        self._inner = inner
+        self._seam = seam
+
+    async def put(
+        self, storage_key: StorageKey, source: ByteSource, headers: BlobHeaders
+    ) -> PutReceipt:
+        self._seam()
+        receipt = await self._inner.put(storage_key, source, headers)
+        self._seam()
+        return receipt
+
+    @asynccontextmanager
+    async def open(
+        self, storage_key: StorageKey, interval: Interval | None = None
+    ) -> AsyncIterator[BlobReader]:
+        self._seam()
+        async with self._inner.open(storage_key, interval) as reader:
+            yield reader
+
+    async def head(self, storage_key: StorageKey) -> BlobInfo:
+        self._seam()
+        return await self._inner.head(storage_key)
+
+    async def delete(self, storage_keys: Sequence[StorageKey]) -> list[DeleteOutcome]:
+        self._seam()
+        outcomes = await self._inner.delete(storage_keys)
+        self._seam()
+        return outcomes
+
+    async def list_page(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> BlobPage:
+        self._seam()
+        return await self._inner.list_page(prefix, token, limit)
+
+    async def probe(self) -> None:
+        self._seam()
+        await self._inner.probe()
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
