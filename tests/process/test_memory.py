@@ -91,11 +91,6 @@ def test_a_large_object_passes_through(
     assert growth < GROWTH_LIMIT
 
 
-@pytest.mark.xfail(
-    reason="measured 432 to 453 MiB: the replay windows alone may hold 256 MiB",
-    raises=AssertionError,
-    strict=False,
-)
 def test_a_crowd_of_uploads_fits(
     tmp_path: Path,
 ) -> None:
@@ -112,4 +107,6 @@ def test_a_crowd_of_uploads_fits(
             for number in range(CLIENTS):
                 assert 204 == client.ask("DELETE", f"crowd/{number}")[0]
     print(f"peak {peak.bytes / MIB:.1f} MiB")
-    assert peak.bytes < CROWD_LIMIT
+    if peak.bytes >= CROWD_LIMIT:
+        # Only this may fail for a known reason; a refused upload never does.
+        pytest.xfail(f"{peak.bytes // MIB} MiB: replay windows may hold 256 MiB")
