@@ -24,7 +24,7 @@ from tests.simulation.life import Life, Outside
 
 KEYS = ("a", "b", "dir/c", "z~ ü")
 SIZES = (40, 1000, 70_000)
-QUOTAS = {"one": 300_000, "two": 400_000}
+QUOTAS = {"one": 150_000, "two": 220_000}
 CLIENTS = 3
 OPERATIONS = 20
 HEALED_S = 30 * 3600.0  # the last repetition of an unsure delete comes after 25 h
