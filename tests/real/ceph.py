@@ -7,6 +7,7 @@ itself checks signatures. RGW 16 stands for providers of an older day: no traile
 import json
 import shutil
 import subprocess
+import time
 import uuid
 from functools import cache
 from pathlib import Path
@@ -59,6 +60,7 @@ mon data avail crit = 1
 mon data avail warn = 2
 mgr initial modules =
 rgw data = {folder}/rgw
+pid file =
 rgw dns name =
 rgw enable usage log = false
 rgw enable quota threads = false
@@ -121,14 +123,18 @@ def _start_osd(folder: Path, config: Path) -> None:
     osd = ["ceph-osd", "-i", "0", "-c", str(config)]
     _run(osd, "--mkfs", "--osd-uuid", osd_uuid)
     # radosgw-admin waits for ever if it asks for pools before somebody can hold them.
-    for attempt in range(5):
+    for attempt in range(10):
         process = start_process([*osd, "-f"], folder)
         try:
             wait_until(lambda: _is_osd_up(config), process, folder)
         except RuntimeError:
             # It may ask the monitor before it knows the cluster's id ("wrong fsid").
-            if attempt == 4:
+            if attempt == 9:
                 raise
+            # The one before must be gone, or it still holds the store's lock.
+            process.kill()
+            process.wait()
+            time.sleep(1)
         else:
             return
 
