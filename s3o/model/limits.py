@@ -38,7 +38,7 @@ TRAILER_BYTES = 16 * KIB
 DRAIN_BYTES = MIB  # read and dropped after an early refusal, so the answer arrives
 DRAIN_S = 1.0
 REPLAY_BYTES = 8 * MIB  # kept per write so that another backend can take over
-REPLAY_TOTAL_BYTES = 128 * MIB  # over all writes: 64 of them stay under 400 MiB
+REPLAY_TOTAL_BYTES = 96 * MIB  # over all writes: 64 of them stay under 400 MiB
 PUT_BYTES = 5 * GIB  # AWS: one PUT or part
 CREATE_BUCKET_XML_BYTES = 64 * KIB
 
