@@ -21,6 +21,7 @@ from s3o.model.numbers import parse_uint
 from s3o.objects.buckets import BucketDirectory
 from s3o.s3api.call import Call
 from s3o.s3api.documents import read_xml
+from s3o.s3api.operation import ACL_HEADERS, Level, Operation
 from s3o.s3api.owner import render_owner
 from s3o.wire.client_documents import CREATE_BUCKET_ELEMENTS, read_create_bucket
 from s3o.wire.dates import render_iso_date
@@ -32,12 +33,48 @@ REGION_HEADER = ("x-amz-bucket-region", REGION)
 
 _LOCATION = re.compile(r"[A-Za-z0-9-]{0,63}", re.ASCII)
 
+_CREATE_HEADERS = ACL_HEADERS | {
+    *("x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"),
+    *("x-amz-bucket-namespace",),
+}
+
 
 class BucketOperations:
     """Serves the operations on buckets."""
 
     def __init__(self, buckets: BucketDirectory) -> None:
         self._buckets = buckets
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the rows of the table that this serves."""
+        return (
+            Operation(
+                name="ListBuckets",
+                method="GET",
+                level=Level.SERVICE,
+                serve=self.list_buckets,
+            ),
+            Operation(
+                name="HeadBucket",
+                method="HEAD",
+                level=Level.BUCKET,
+                serve=self.head_bucket,
+            ),
+            Operation(
+                name="CreateBucket",
+                method="PUT",
+                level=Level.BUCKET,
+                serve=self.create_bucket,
+                headers=_CREATE_HEADERS,
+            ),
+            Operation(
+                name="GetBucketLocation",
+                method="GET",
+                level=Level.BUCKET,
+                serve=self.get_location,
+                subresource="location",
+            ),
+        )
 
     async def list_buckets(self, call: Call) -> None:
         """ListBuckets: only what the caller owns, or clean-ups of others would fail."""

@@ -18,6 +18,7 @@ from s3o.objects.store import Delete, ObjectStore
 from s3o.s3api.call import Call
 from s3o.s3api.documents import read_xml
 from s3o.s3api.errors import message_of, row_of
+from s3o.s3api.operation import Level, Operation
 from s3o.wire.client_documents import DELETE_ELEMENTS, DeleteEntry, read_delete
 from s3o.wire.conditions import make_delete_conditions, parse_delete_conditions
 from s3o.wire.xml_write import document, element, leaf, optional_leaf
@@ -25,12 +26,35 @@ from s3o.wire.xml_write import document, element, leaf, optional_leaf
 # Every object of a bucket without versioning has this version.
 _ONLY_VERSIONS = frozenset({None, "", "null"})
 
+_DELETE_HEADERS = frozenset(
+    {"x-amz-if-match-last-modified-time", "x-amz-if-match-size"}
+)
+
 
 class ObjectDeletes:
     """Serves DeleteObject and DeleteObjects."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the rows of the table that this serves."""
+        return (
+            Operation(
+                name="DeleteObjects",
+                method="POST",
+                level=Level.BUCKET,
+                serve=self.delete_many,
+                subresource="delete",
+            ),
+            Operation(
+                name="DeleteObject",
+                method="DELETE",
+                level=Level.OBJECT,
+                serve=self.delete,
+                headers=_DELETE_HEADERS,
+            ),
+        )
 
     async def delete(self, call: Call) -> None:
         """DeleteObject: 204, also where there was nothing."""

@@ -37,8 +37,8 @@ from s3o.s3api.buckets import REGION_HEADER
 from s3o.s3api.call import Call, Visit
 from s3o.s3api.errors import STATUS_CLIENT_GONE, row_of
 from s3o.s3api.hoisted import merge_hoisted_headers
+from s3o.s3api.operation import Level
 from s3o.s3api.operations import (
-    Level,
     Router,
     is_plain_bucket,
     level_of,

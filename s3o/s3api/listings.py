@@ -18,6 +18,7 @@ from s3o.model.numbers import parse_uint
 from s3o.model.values import Bucket, ObjectVersion
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
+from s3o.s3api.operation import Level, Operation
 from s3o.s3api.owner import render_owner
 from s3o.wire.dates import render_iso_date
 from s3o.wire.target import Query
@@ -78,6 +79,24 @@ class ObjectListings:
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the rows of the table that this serves."""
+        return (
+            Operation(
+                name="ListObjectsV1",
+                method="GET",
+                level=Level.BUCKET,
+                serve=self.list_v1,
+            ),
+            Operation(
+                name="ListObjectsV2",
+                method="GET",
+                level=Level.BUCKET,
+                serve=self.list_v2,
+                subresource="list-type",
+            ),
+        )
 
     async def list_v1(self, call: Call) -> None:
         """ListObjects: continues after a marker, which is a name."""

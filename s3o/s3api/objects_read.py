@@ -13,6 +13,7 @@ from s3o.model.errors import S3OError
 from s3o.model.values import Interval, ObjectVersion, StoredObject
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
+from s3o.s3api.operation import Level, Operation
 from s3o.wire.conditions import ReadOutcome, evaluate_read, is_range_wanted
 from s3o.wire.digests import checksum_headers
 from s3o.wire.headers import (
@@ -42,6 +43,23 @@ class ObjectReads:
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the rows of the table that this serves."""
+        return (
+            Operation(
+                name="GetObject",
+                method="GET",
+                level=Level.OBJECT,
+                serve=self.get,
+            ),
+            Operation(
+                name="HeadObject",
+                method="HEAD",
+                level=Level.OBJECT,
+                serve=self.head,
+            ),
+        )
 
     async def head(self, call: Call) -> None:
         """HeadObject: the headers of a GET."""

@@ -10,6 +10,7 @@ from s3o.model.errors import NotSupported
 from s3o.objects.store import ObjectStore
 from s3o.objects.write import PutCall
 from s3o.s3api.call import Call
+from s3o.s3api.operation import OBJECT_HEADERS, Level, Operation
 from s3o.wire.conditions import parse_write_conditions, quote_etag
 from s3o.wire.digests import checksum_headers
 from s3o.wire.headers import parse_object_facts
@@ -20,6 +21,18 @@ class ObjectWrites:
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
+
+    def operations(self) -> tuple[Operation, ...]:
+        """Return the rows of the table that this serves."""
+        return (
+            Operation(
+                name="PutObject",
+                method="PUT",
+                level=Level.OBJECT,
+                serve=self.put,
+                headers=OBJECT_HEADERS,
+            ),
+        )
 
     async def put(self, call: Call) -> None:
         """PutObject: 200 once the object is committed."""

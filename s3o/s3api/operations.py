@@ -8,9 +8,7 @@ x-amz-* header that the matched operation does not know is refused, and never ig
 Other query parameters (x-id, tracking) mean nothing and are skipped.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 
 from s3o.model.errors import (
     InvalidArgument,
@@ -21,127 +19,24 @@ from s3o.model.errors import (
 from s3o.objects.buckets import BucketDirectory
 from s3o.objects.store import ObjectStore
 from s3o.s3api.buckets import BucketOperations
-from s3o.s3api.call import Call
 from s3o.s3api.deletes import ObjectDeletes
 from s3o.s3api.listings import ObjectListings
 from s3o.s3api.objects_read import ObjectReads
 from s3o.s3api.objects_write import ObjectWrites
+from s3o.s3api.operation import Level, Operation
 from s3o.wire.target import Query, Target
-
-
-class Level(StrEnum):
-    """What a request is about."""
-
-    SERVICE = "service"
-    BUCKET = "bucket"
-    OBJECT = "object"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One row: what selects it, who serves it, which headers it understands.
-
-    subresource: the query parameter that selects it, or "".
-    """
-
-    name: str
-    method: str
-    level: Level
-    serve: Callable[[Call], Awaitable[None]]
-    subresource: str = ""
-    headers: frozenset[str] = frozenset()
-
-
-_ACL_HEADERS = frozenset(
-    {
-        *("x-amz-acl", "x-amz-grant-full-control", "x-amz-grant-read"),
-        *("x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp"),
-    }
-)
-_PUT_HEADERS = _ACL_HEADERS | {
-    *("x-amz-storage-class", "x-amz-tagging", "x-amz-website-redirect-location"),
-}
-_CREATE_HEADERS = _ACL_HEADERS | {
-    *("x-amz-bucket-object-lock-enabled", "x-amz-object-ownership"),
-    *("x-amz-bucket-namespace",),
-}
-_DELETE_HEADERS = frozenset(
-    {"x-amz-if-match-last-modified-time", "x-amz-if-match-size"}
-)
 
 
 def list_operations(
     buckets: BucketDirectory, objects: ObjectStore
 ) -> tuple[Operation, ...]:
     """Return the table."""
-    on_buckets = BucketOperations(buckets)
-    reads, writes = ObjectReads(objects), ObjectWrites(objects)
-    deletes, listings = ObjectDeletes(objects), ObjectListings(objects)
     return (
-        Operation(
-            name="ListBuckets",
-            method="GET",
-            level=Level.SERVICE,
-            serve=on_buckets.list_buckets,
-        ),
-        Operation(
-            name="HeadBucket",
-            method="HEAD",
-            level=Level.BUCKET,
-            serve=on_buckets.head_bucket,
-        ),
-        Operation(
-            name="CreateBucket",
-            method="PUT",
-            level=Level.BUCKET,
-            serve=on_buckets.create_bucket,
-            headers=_CREATE_HEADERS,
-        ),
-        Operation(
-            name="GetBucketLocation",
-            method="GET",
-            level=Level.BUCKET,
-            subresource="location",
-            serve=on_buckets.get_location,
-        ),
-        Operation(
-            name="ListObjectsV1",
-            method="GET",
-            level=Level.BUCKET,
-            serve=listings.list_v1,
-        ),
-        Operation(
-            name="ListObjectsV2",
-            method="GET",
-            level=Level.BUCKET,
-            subresource="list-type",
-            serve=listings.list_v2,
-        ),
-        Operation(
-            name="DeleteObjects",
-            method="POST",
-            level=Level.BUCKET,
-            subresource="delete",
-            serve=deletes.delete_many,
-        ),
-        Operation(
-            name="PutObject",
-            method="PUT",
-            level=Level.OBJECT,
-            serve=writes.put,
-            headers=_PUT_HEADERS,
-        ),
-        Operation(name="GetObject", method="GET", level=Level.OBJECT, serve=reads.get),
-        Operation(
-            name="HeadObject", method="HEAD", level=Level.OBJECT, serve=reads.head
-        ),
-        Operation(
-            name="DeleteObject",
-            method="DELETE",
-            level=Level.OBJECT,
-            serve=deletes.delete,
-            headers=_DELETE_HEADERS,
-        ),
+        *BucketOperations(buckets).operations(),
+        *ObjectListings(objects).operations(),
+        *ObjectReads(objects).operations(),
+        *ObjectWrites(objects).operations(),
+        *ObjectDeletes(objects).operations(),
     )
 
 
@@ -183,10 +78,12 @@ class Router:
     """Finds the operation of a request."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
-        self._rows: dict[tuple[Level, str, str], Operation] = {
-            (row.level, row.method, row.subresource): row for row in operations
+        self._rows: dict[tuple[Level, str, str, str], Operation] = {
+            (row.level, row.method, row.subresource, row.header): row
+            for row in operations
         }
-        assert len(self._rows) == len(operations)
+        assert len(self._rows) == len(operations), "two rows of one request"
+        self._headers = sorted({row.header for row in operations if row.header})
 
     def route(
         self, method: str, target: Target, fields: Mapping[str, str]
@@ -202,29 +99,47 @@ class Router:
                 fields[_COPY_SOURCE],
                 "You can only specify a copy source header for copy requests.",
             )
-        subresource = ""
+        asked: list[str] = []
         if target.query.pairs:
             _refuse_contradictions(method, level, target.query)
-            subresource = self._find_subresource(method, level, target.query)
-        operation = self._rows.get((level, method, subresource))
-        if operation is None:
-            raise MethodNotAllowed(method, self._allowed(level, subresource))
+            asked = [name for name, _ in target.query.pairs if is_subresource(name)]
+        operation = self._find(level, method, asked, fields)
         _check_headers(operation, fields)
         return operation
 
-    def _find_subresource(self, method: str, level: Level, query: Query) -> str:
-        asked = [name for name, _ in query.pairs if is_subresource(name)]
-        for name in asked:
-            if (level, method, name) not in self._rows or name != asked[0]:
-                raise NotSupported(f"?{name}")
-        return asked[0] if asked else ""
+    def _find(
+        self, level: Level, method: str, asked: list[str], fields: Mapping[str, str]
+    ) -> Operation:
+        for subresource in (*asked, ""):
+            row = self._row(level, method, subresource, fields)
+            if row is None:
+                continue
+            others = [name for name in asked if name != subresource]
+            if row.parameters.issuperset(others):
+                return row
+        if asked:
+            unknown = [
+                name for name in asked if (level, method, name, "") not in self._rows
+            ]
+            raise NotSupported(f"?{(unknown or asked)[0]}")
+        raise MethodNotAllowed(method, self._allowed(level))
 
-    def _allowed(self, level: Level, subresource: str) -> tuple[str, ...]:
+    def _row(
+        self, level: Level, method: str, subresource: str, fields: Mapping[str, str]
+    ) -> Operation | None:
+        for header in self._headers:
+            if header in fields:
+                row = self._rows.get((level, method, subresource, header))
+                if row is not None:
+                    return row
+        return self._rows.get((level, method, subresource, ""))
+
+    def _allowed(self, level: Level) -> tuple[str, ...]:
         return tuple(
             sorted(
                 method
-                for (its_level, method, its_subresource) in self._rows
-                if (its_level, its_subresource) == (level, subresource)
+                for (its_level, method, subresource, header) in self._rows
+                if (its_level, subresource, header) == (level, "", "")
             )
         )
 
