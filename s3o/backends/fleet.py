@@ -56,10 +56,6 @@ class Fleet:
         """Return a backend, or None if it is no longer configured."""
         return self._backends.get(name)
 
-    def quotas(self) -> dict[BackendName, int]:
-        """Return the configured quotas, for the ledger; 0 is no limit."""
-        return {name: one.limits.quota_bytes for name, one in self._backends.items()}
-
     def order_for_write(
         self,
         rows: Sequence[QuotaRow],
@@ -98,10 +94,6 @@ class Fleet:
     def may_read(self, name: BackendName, size: int) -> LimitType | None:
         """Return the monthly limit that keeps a read of size bytes away, or None."""
         return self._backends[name].exceeded(Usage(1, size, 0))
-
-    def may_write(self, name: BackendName, size: int) -> LimitType | None:
-        """Return the monthly limit that keeps a write of size bytes away, or None."""
-        return self._backends[name].exceeded(Usage(1, 0, size))
 
     def replace_limits(self, limits: Mapping[BackendName, BackendLimits]) -> None:
         """Take new limits for all backends at once (a reload); all must be named."""

@@ -79,8 +79,8 @@ def _add_no_flags(_parser: argparse.ArgumentParser) -> None:
 def serve(options: argparse.Namespace) -> int:
     """Run the service until it is told to stop."""
     from s3o.config.problems import ConfigError
+    from s3o.daemon.run import run_service
 
-    run_service: Callable[[str], int] = _find("s3o.daemon.run", "run_service")
     try:
         return run_service(str(options.config))
     except ConfigError as error:
@@ -89,15 +89,9 @@ def serve(options: argparse.Namespace) -> int:
 
 def demo(options: argparse.Namespace) -> int:
     """Run the service on throw-away backends until it is told to stop."""
-    run_demo: Callable[[str, str | None], int] = _find("s3o.daemon.demo", "run_demo")
+    from s3o.daemon.demo import run_demo
+
     return run_demo(options.listen_addr, options.folder)
-
-
-def _find(module: str, name: str) -> Callable[..., int]:
-    from importlib import import_module
-
-    found: Callable[..., int] = getattr(import_module(module), name)
-    return found
 
 
 def validate(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from s3o.config.settings import Settings
 from s3o.daemon.build import House
 from s3o.daemon.front import Front
 from s3o.ledger.meta import cluster_id
-from s3o.net.exchange import Exchange, Handler
+from s3o.net.exchange import Handler
 from s3o.net.server import Server, ServerLimits, open_listeners
 from s3o.net.tls import ServerTls, TlsFiles
 from s3o.s3api.credentials import CredentialBook, Grant
@@ -119,14 +119,9 @@ class Doors:
             limits,
             self._house.world.clock,
             refuse=self._s3.refuse,
-            crashed=self._crashed,
+            crashed=self._s3.crashed,
             tls=tls,
         )
-
-    def _crashed(
-        self, error: Exception, exchange: Exchange | None
-    ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-        return self._s3.crashed(error, exchange)
 
     def _vitals(self) -> Vitals:
         house = self._house
