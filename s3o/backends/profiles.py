@@ -10,6 +10,8 @@ compatibility pages, and tests/real against the servers that can be run.
 
 from dataclasses import dataclass
 
+from s3o.model.names import ProfileName
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
@@ -22,7 +24,7 @@ class Profile:
     keeps_versions: buckets keep deleted objects as versions; None: ask each bucket.
     """
 
-    name: str
+    name: ProfileName
     hosts: tuple[str, ...] = ()  # suffixes of the endpoint's host
     etag_is_md5: bool = True
     is_streaming_signed: bool = True
@@ -62,14 +64,10 @@ PROFILES: tuple[Profile, ...] = (
     Profile(name="generic"),
 )
 _BY_NAME = {profile.name: profile for profile in PROFILES}
-PROFILE_NAMES: tuple[str, ...] = tuple(_BY_NAME)
 
 
-def choose_profile(host: str, name: str | None = None) -> Profile:
-    """Return the profile of that name, or the one whose host suffix fits.
-
-    Raises KeyError for an unknown name (the configuration checks it beforehand).
-    """
+def choose_profile(host: str, name: ProfileName | None = None) -> Profile:
+    """Return the profile of that name, or the one whose host suffix fits."""
     if name is not None:
         return _BY_NAME[name]
     host = host.lower()

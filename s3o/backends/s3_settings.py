@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from s3o.backends.profiles import Profile, choose_profile
-from s3o.model.names import BackendName
+from s3o.model.names import BackendName, ProfileName
 from s3o.net.client import Origin
 
 _PORTS = {"http": 80, "https": 443}
@@ -29,7 +29,7 @@ class S3Settings:
     """One backend's settings.
 
     is_payload_unsigned: bodies may go unsigned; None: over TLS only.
-    profile: a name in profiles.PROFILE_NAMES; None: by the endpoint's host.
+    profile: None: by the endpoint's host.
     """
 
     name: BackendName
@@ -40,7 +40,7 @@ class S3Settings:
     region: str = "us-east-1"
     is_path_style: bool = False
     is_payload_unsigned: bool | None = None
-    profile: str | None = None
+    profile: ProfileName | None = None
 
     @property
     def origin(self) -> Origin:
@@ -86,5 +86,5 @@ class S3Settings:
 
     @property
     def chosen_profile(self) -> Profile:
-        """The provider's ways; raises KeyError for a name that is no profile."""
+        """The provider's ways."""
         return choose_profile(urlsplit(self.endpoint).hostname or "", self.profile)

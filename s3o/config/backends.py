@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag
 from s3o.config.kinds import (
     Choice,
     HttpUrl,
-    OptionalText,
     SecretText,
     Section,
     Switch,
@@ -18,11 +17,10 @@ from s3o.config.kinds import (
     text_schema,
 )
 from s3o.config.problems import Fault
-from s3o.config.readers import read_some_text
-from s3o.model.names import BackendName, parse_backend_name
+from s3o.config.readers import read_optional_text, read_some_text
+from s3o.model.names import BackendName, ProfileName, parse_backend_name
 
 _BACKEND_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{1,254}", re.ASCII)
-_PROFILE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
 def _read_backend_name(value: object) -> BackendName:
@@ -32,12 +30,6 @@ def _read_backend_name(value: object) -> BackendName:
 def _check_backend_bucket(text: str) -> str:
     if not _BACKEND_BUCKET.fullmatch(text):
         raise ValueError("must be the name of a bucket on the backend")
-    return text
-
-
-def _check_profile(text: str | None) -> str | None:
-    if text is not None and not _PROFILE.fullmatch(text):
-        raise ValueError("must be lower-case letters, digits and '-'")
     return text
 
 
@@ -81,7 +73,7 @@ class S3BackendSettings(BackendLimits):
     """Send no checksum headers to providers that refuse them."""
     strip_sdk_headers: Switch = False
     """Accepted and without effect: our client sends no SDK headers."""
-    profile: Annotated[OptionalText, AfterValidator(_check_profile)] = None
+    profile: Annotated[ProfileName | None, BeforeValidator(read_optional_text)] = None
     """Provider preset that overrides what is known of the endpoint."""
 
     @property

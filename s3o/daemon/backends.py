@@ -4,7 +4,6 @@ from s3o.backends.call import CallMeter
 from s3o.backends.directory import DirectoryBackend
 from s3o.backends.fleet import Fleet
 from s3o.backends.guard import BackendLimits, Guarded
-from s3o.backends.profiles import PROFILE_NAMES
 from s3o.backends.s3 import S3Backend
 from s3o.backends.s3_settings import S3Settings
 from s3o.backends.seam import Backend
@@ -43,7 +42,7 @@ async def build_fleet(
     """Make all configured backends ready.
 
     Raises BackendError for a directory that cannot be used, InvalidArgument for an
-    endpoint or a profile that makes no sense. Owns: nothing; the fleet is closed by
+    endpoint that makes no sense. Owns: nothing; the fleet is closed by
     its caller.
     """
     names = [backend.name for backend in settings.backends]
@@ -106,10 +105,7 @@ async def _open(
 
 
 def _checked_origin(settings: S3Settings) -> Origin:
-    """Return where connections go; raises InvalidArgument for unusable settings."""
-    if settings.profile is not None and settings.profile not in PROFILE_NAMES:
-        known = ", ".join(sorted(PROFILE_NAMES))
-        raise InvalidArgument("profile", settings.profile, f"must be one of {known}")
+    """Return where connections go; raises InvalidArgument for a bad endpoint."""
     try:
         return settings.origin
     except ValueError as error:

@@ -14,7 +14,7 @@ request that timed out can never hit live bytes (ADR 0001). Rules:
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import NewType
+from typing import Literal, NewType
 
 from s3o.model import limits
 from s3o.model.errors import InvalidBucketName, InvalidUri, KeyTooLong
@@ -26,6 +26,21 @@ BackendName = NewType("BackendName", str)
 StorageKey = NewType("StorageKey", str)
 VersionId = NewType("VersionId", str)  # 32 hex digits, time-ordered
 WriteId = NewType("WriteId", str)  # 32 hex digits, fresh per attempt and per copy
+
+# The providers whose ways are known; backends/profiles says what each means.
+ProfileName = Literal[
+    "aws",
+    "oci",
+    "b2",
+    "r2",
+    "gcs",
+    "wasabi",
+    "minio",
+    "ceph",
+    "swift",
+    "rclone",
+    "generic",
+]
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _IP_ADDRESS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", re.ASCII)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import AsyncIterator
+from typing import get_args
 
 import pytest
 import trio
@@ -12,7 +13,7 @@ from s3o.backends.s3_settings import S3Settings
 from s3o.backends.s3_signing import HeadWriter
 from s3o.model import limits
 from s3o.model.errors import BackendRefused, ClientGone
-from s3o.model.names import StorageKey
+from s3o.model.names import ProfileName, StorageKey
 from s3o.model.values import BlobHeaders, Usage
 from s3o.wire.aws_chunked import encoded_length
 from s3o.wire.sigv4 import EMPTY_SHA256, RequestSigner
@@ -298,7 +299,7 @@ def test_profile_is_chosen_by_the_endpoint(host: str, name: str) -> None:
     """Operators should not have to know."""
     assert name == choose_profile(host).name
     assert "minio" == choose_profile(host, "minio").name
-    assert len(PROFILES) == len({profile.name for profile in PROFILES})
+    assert list(get_args(ProfileName)) == [profile.name for profile in PROFILES]
 
 
 # ---- puts

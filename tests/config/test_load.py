@@ -62,6 +62,23 @@ usage_flush:
     ] == sorted(problems(text), key=lambda line: (int(line.split(":")[0]), line))
 
 
+def test_unknown_profile_is_a_problem_of_the_file():
+    """A service that starts and then fails for a typo was not validated."""
+    text = with_line(GOOD, "bucket: one", "bucket: one\n    profile: wasaby")
+
+    assert (
+        "11:5: backends.0.profile: must be 'aws', 'oci', 'b2', 'r2', 'gcs', 'wasabi', "
+        "'minio', 'ceph', 'swift', 'rclone' or 'generic' (did you mean 'wasabi'?)"
+    ) == problem(text)
+
+
+def test_empty_profile_is_none():
+    """A template leaves it empty where the endpoint's host says enough."""
+    text = with_line(GOOD, "bucket: one", 'bucket: one\n    profile: ""')
+
+    assert read(text).backends[0].profile is None
+
+
 def test_empty_file_says_what_is_missing():
     """An empty file is the first file of many."""
     assert [

@@ -19,17 +19,13 @@ BACKEND = {
 }
 
 
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [({"profile": "acme"}, "profile"), ({"endpoint": "http://h/path"}, "endpoint")],
-)
-async def test_unusable_backends_are_named(change: dict[str, str], name: str) -> None:
+async def test_unusable_endpoint_is_named() -> None:
     """A typo must not become a traceback."""
     settings = settings_from(
         {
             "server": {"listen_addr": "127.0.0.1:0"},
             "buckets": [{"name": "photos", "credentials": [{"token": "long-token"}]}],
-            "backends": [BACKEND | change],
+            "backends": [BACKEND | {"endpoint": "http://h/path"}],
         }
     )
 
@@ -42,4 +38,4 @@ async def test_unusable_backends_are_named(change: dict[str, str], name: str) ->
             system_network(),
         )
 
-    assert name == caught.value.name
+    assert "endpoint" == caught.value.name
