@@ -13,22 +13,20 @@ finish or undo it:
   never deleted on doubt.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import trio
-
 from s3o.backends.fleet import Fleet
-from s3o.ledger.commits import Commit, Committed, commit_object
+from s3o.ledger.commits import Commit
 from s3o.ledger.intents import (
+    Choose,
     NewIntent,
     OpenedIntent,
-    drop_intent,
     note_digests,
     open_intent,
 )
 from s3o.ledger.ledger import Ledger
+from s3o.ledger.seam import Tx
 from s3o.model import limits
 from s3o.model.errors import (
     BackendCircuitOpen,
@@ -36,11 +34,8 @@ from s3o.model.errors import (
     BackendOverUsage,
     BackendsFailed,
     BlobDamaged,
-    LedgerError,
-    NoRoom,
-    WriteLost,
 )
-from s3o.model.facts import IntentOpened, IntentResolved, WriteFailedOver
+from s3o.model.facts import WriteFailedOver
 from s3o.model.names import (
     BackendName,
     ObjectKey,
@@ -57,16 +52,13 @@ from s3o.model.values import (
     ObjectFacts,
     ObjectVersion,
     PutReceipt,
-    QuotaRow,
     WriteConditions,
 )
+from s3o.objects.announce import Announcer
 from s3o.objects.flow import ReplayableSource, ReplayBudget, StoredSource
 from s3o.objects.live import LiveWrites
 from s3o.objects.room import RoomMaker
 from s3o.wire.record import Record, plan_blob_headers
-
-# Long enough for a group commit behind a slow disk, short enough for a shutdown.
-DROP_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +96,7 @@ class Writer:
         self._entropy = entropy
         self._cluster_id = cluster_id
         self._live = live
-        self._room = room
+        self._announcer = Announcer(ledger, fleet, observer, clock, room)
         self._replay = ReplayBudget()
 
     async def put(self, call: PutCall) -> tuple[ObjectVersion, BackendName]:
@@ -165,31 +157,18 @@ class Writer:
             now_us=self._clock.now_us(),
             owner=self._cluster_id,
         )
-        seen: list[Sequence[QuotaRow]] = [()]
 
-        def choose(rows: Sequence[QuotaRow]) -> Sequence[BackendName]:
-            seen[0] = rows
-            return self._fleet.order_for_write(
-                rows, size=call.source.size, stored_size=stored_size, without=failed
-            )
+        async def reserve(tx: Tx, choose: Choose) -> OpenedIntent:
+            return await open_intent(tx, intent, choose)
 
-        patience = self._room.patience()
-        while True:
-            try:
-                opened = await self._ledger.write(
-                    partial(open_intent, intent=intent, choose=choose)
-                )
-            except NoRoom as full:
-                if failed or self._fleet.is_held_back(
-                    seen[0], stored_size, size=call.source.size
-                ):
-                    reasons = tuple(failed.values())
-                    raise BackendsFailed("PutObject", reasons) from full
-                if not await patience.make_room(seen[0], stored_size):
-                    raise
-                continue
-            self._observer.note(IntentOpened(kind="object"))
-            return opened
+        return await self._announcer.open(
+            reserve,
+            operation="PutObject",
+            kind="object",
+            size=call.source.size,
+            stored_size=stored_size,
+            failed=failed,
+        )
 
     async def _attempt(
         self,
@@ -205,11 +184,13 @@ class Writer:
         try:
             receipt = await self._send(call, storage_key, version_id, opened, stored)
         except (BackendCircuitOpen, BackendOverUsage):
-            await self._drop(storage_key, "backend held back", is_ambiguous=False)
+            await self._announcer.drop(
+                storage_key, "backend held back", is_ambiguous=False
+            )
             raise
         except BaseException:
             # A blob whose last bytes went out may still appear, however late.
-            await self._drop(
+            await self._announcer.drop(
                 storage_key, "write failed", is_ambiguous=stored.is_complete
             )
             raise
@@ -284,45 +265,7 @@ class Writer:
             stored_md5=stored.stored_md5 or digests.md5,
             backend_version=receipt.backend_version,
         )
-        try:
-            committed: Committed = await self._ledger.write(
-                partial(commit_object, commit=commit)
-            )
-        except (LedgerError, WriteLost):
-            # Unknown or undone by somebody else: bytes are never deleted on doubt.
-            self._resolved("ambiguous", storage_key)
-            raise
-        except BaseException:
-            await self._drop(storage_key, "commit refused", is_ambiguous=False)
-            raise
-        self._resolved("committed", storage_key)
-        if committed.displaced:
-            self._room.poke()
-        return committed.version
-
-    async def _drop(
-        self, storage_key: StorageKey, reason: str, *, is_ambiguous: bool
-    ) -> None:
-        """Undo an intent, whatever is going on; the reaper does it if this fails."""
-        with trio.move_on_after(DROP_S, shield=True):
-            try:
-                await self._ledger.write(
-                    partial(
-                        drop_intent,
-                        storage_key=storage_key,
-                        reason=reason,
-                        now_us=self._clock.now_us(),
-                        is_ambiguous=is_ambiguous,
-                    )
-                )
-            except LedgerError:
-                self._resolved("ambiguous", storage_key)
-            else:
-                self._resolved("dropped", storage_key)
-                self._room.poke()
-
-    def _resolved(self, outcome: str, storage_key: StorageKey) -> None:
-        self._observer.note(IntentResolved(outcome=outcome, storage_key=storage_key))
+        return (await self._announcer.commit(commit)).version
 
     def _note_failover(self, backend: BackendName, error: BackendError) -> None:
         self._observer.note(

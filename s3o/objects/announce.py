@@ -1,0 +1,132 @@
+"""Announce a write, then commit it or give it up: what PUT, parts and copies share.
+
+An intent in the ledger says what may lie on which backend, so whoever comes later can
+finish or undo it. Here are its three ends as a request sees them: room reserved (with
+patience where cleanup may free some), committed, or dropped. Bytes are never deleted
+on doubt: when the ledger does not answer, the intent stays.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+import trio
+
+from s3o.backends.fleet import Fleet
+from s3o.ledger.commits import Commit, Committed, commit_object
+from s3o.ledger.intents import Choose, drop_intent
+from s3o.ledger.ledger import Ledger
+from s3o.ledger.seam import Tx
+from s3o.model.errors import BackendsFailed, LedgerError, NoRoom, WriteLost
+from s3o.model.facts import IntentOpened, IntentResolved
+from s3o.model.names import BackendName, StorageKey
+from s3o.model.seams import Clock, Observer
+from s3o.model.values import QuotaRow
+from s3o.objects.room import RoomMaker
+
+T = TypeVar("T")
+Reserve = Callable[[Tx, Choose], Coroutine[object, None, T]]
+
+# Long enough for a group commit behind a slow disk, short enough for a shutdown.
+DROP_S = 10.0
+
+
+class Announcer:
+    """Opens, commits and drops intents. Owns: nothing."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        observer: Observer,
+        clock: Clock,
+        room: RoomMaker,
+    ) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+        self._observer = observer
+        self._clock = clock
+        self._room = room
+
+    async def open(
+        self,
+        reserve: Reserve[T],
+        *,
+        operation: str,
+        kind: str,
+        size: int,
+        stored_size: int,
+        failed: Mapping[BackendName, str],
+    ) -> T:
+        """Run reserve as a transaction with the candidates for a write of size bytes.
+
+        reserve opens the intent on the best candidate and raises NoRoom if none has
+        room; then this waits for cleanup where that may help. failed: backends that
+        this write has failed on, and why. Raises NoRoom, BackendsFailed, and what
+        reserve raises.
+        """
+        seen: list[Sequence[QuotaRow]] = [()]
+
+        def choose(rows: Sequence[QuotaRow]) -> Sequence[BackendName]:
+            seen[0] = rows
+            return self._fleet.order_for_write(
+                rows, size=size, stored_size=stored_size, without=failed
+            )
+
+        patience = self._room.patience()
+        while True:
+            try:
+                opened = await self._ledger.write(lambda tx: reserve(tx, choose))
+            except NoRoom as full:
+                if failed or self._fleet.is_held_back(seen[0], stored_size, size=size):
+                    raise BackendsFailed(operation, tuple(failed.values())) from full
+                if not await patience.make_room(seen[0], stored_size):
+                    raise
+                continue
+            self._observer.note(IntentOpened(kind=kind))
+            return opened
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Make the intent its key's current version.
+
+        Raises WriteLost, LedgerError (the intent stays), and what the commit refuses
+        (then the intent is dropped before this raises).
+        """
+        try:
+            committed = await self._ledger.write(partial(commit_object, commit=commit))
+        except (LedgerError, WriteLost):
+            # Unknown or undone by somebody else: bytes are never deleted on doubt.
+            self.resolved("ambiguous", commit.storage_key)
+            raise
+        except BaseException:
+            await self.drop(commit.storage_key, "commit refused", is_ambiguous=False)
+            raise
+        self.resolved("committed", commit.storage_key)
+        if committed.displaced:
+            self._room.poke()
+        return committed
+
+    async def drop(
+        self, storage_key: StorageKey, reason: str, *, is_ambiguous: bool
+    ) -> None:
+        """Undo an intent, whatever is going on; the reaper does it if this fails."""
+        with trio.move_on_after(DROP_S, shield=True):
+            try:
+                await self._ledger.write(
+                    partial(
+                        drop_intent,
+                        storage_key=storage_key,
+                        reason=reason,
+                        now_us=self._clock.now_us(),
+                        is_ambiguous=is_ambiguous,
+                    )
+                )
+            except LedgerError:
+                self.resolved("ambiguous", storage_key)
+            else:
+                self.resolved("dropped", storage_key)
+                self._room.poke()
+
+    def resolved(self, outcome: str, storage_key: StorageKey) -> None:
+        """Note what became of an intent."""
+        self._observer.note(IntentResolved(outcome=outcome, storage_key=storage_key))
