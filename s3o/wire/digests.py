@@ -1,8 +1,9 @@
 """Digests of bodies: computed while they stream, parsed and compared as S3 does.
 
 Every digest that a client declares is verified here, and CRC64NVME stands in where it
-declares none. This is the only module that knows where CRCs come from. Values are in
-base64 of big-endian bytes, MD5 and SHA-256 also in hex (ETag, payload hash).
+declares none. This is the only module that knows where CRCs and xxHashes come from.
+Values are in base64 of big-endian bytes, MD5 and SHA-256 also in hex (ETag, payload
+hash).
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 """
@@ -10,11 +11,12 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-in
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import anycrc
+import xxhash
 
 from s3o.model.errors import BadDigest, InvalidDigest, InvalidRequest
 from s3o.model.values import Checksum, ChecksumAlgorithm, ChecksumType
@@ -32,6 +34,11 @@ DIGEST_BYTES: Mapping[ChecksumAlgorithm, int] = {
     ChecksumAlgorithm.CRC64NVME: 8,
     ChecksumAlgorithm.SHA1: 20,
     ChecksumAlgorithm.SHA256: 32,
+    ChecksumAlgorithm.SHA512: 64,
+    ChecksumAlgorithm.MD5: 16,
+    ChecksumAlgorithm.XXHASH64: 8,
+    ChecksumAlgorithm.XXHASH3: 8,
+    ChecksumAlgorithm.XXHASH128: 16,
 }
 _PREFIX = "x-amz-checksum-"
 # Headers that begin like a checksum and are none.
@@ -61,6 +68,17 @@ class _Crc:
         return self._value.to_bytes(self._width, "big")
 
 
+_HASHES: Mapping[ChecksumAlgorithm, Callable[[], _Running]] = {
+    ChecksumAlgorithm.SHA1: lambda: hashlib.sha1(usedforsecurity=False),
+    ChecksumAlgorithm.SHA256: hashlib.sha256,
+    ChecksumAlgorithm.SHA512: hashlib.sha512,
+    ChecksumAlgorithm.MD5: lambda: hashlib.md5(usedforsecurity=False),
+    ChecksumAlgorithm.XXHASH64: xxhash.xxh64,
+    ChecksumAlgorithm.XXHASH3: xxhash.xxh3_64,
+    ChecksumAlgorithm.XXHASH128: xxhash.xxh3_128,
+}
+
+
 class Hasher:
     """The digests one body needs, fed piece by piece."""
 
@@ -75,21 +93,21 @@ class Hasher:
     ) -> None:
         self._algorithm = checksum
         self._md5 = hashlib.md5(usedforsecurity=False) if md5 else None
-        is_sha256_needed = sha256 or checksum is ChecksumAlgorithm.SHA256
-        self._sha256 = hashlib.sha256() if is_sha256_needed else None
+        self._sha256 = hashlib.sha256() if sha256 else None
         self._checksum: _Running | None = None
-        if checksum is ChecksumAlgorithm.SHA256:
+        # What is computed anyway is not computed twice.
+        if checksum is ChecksumAlgorithm.SHA256 and self._sha256 is not None:
             self._checksum = self._sha256
-        elif checksum is ChecksumAlgorithm.SHA1:
-            self._checksum = hashlib.sha1(usedforsecurity=False)
+        elif checksum is ChecksumAlgorithm.MD5 and self._md5 is not None:
+            self._checksum = self._md5
+        elif checksum is not None and checksum in _HASHES:
+            self._checksum = _HASHES[checksum]()
         elif checksum is not None:
             self._checksum = _Crc(checksum)
-        running: list[_Running] = [
-            one for one in (self._md5, self._sha256) if one is not None
-        ]
-        if self._checksum is not None and self._checksum is not self._sha256:
-            running.append(self._checksum)
-        self._running = tuple(running)
+        running = (self._md5, self._sha256, self._checksum)
+        self._running = tuple(
+            {id(one): one for one in running if one is not None}.values()
+        )
 
     def update(self, piece: bytes | memoryview) -> None:
         """Take the next piece."""

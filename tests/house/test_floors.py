@@ -17,6 +17,7 @@ LIBRARY_HOMES = {
     "sqlite3": ("s3o.ledger.sqlite",),
     "cryptography": ("s3o.encryption",),
     "anycrc": ("s3o.wire.digests",),
+    "xxhash": ("s3o.wire.digests",),
     "yaml": ("s3o.config",),
     "pydantic": ("s3o.config",),
     "pydantic_core": ("s3o.config",),

@@ -28,6 +28,7 @@ from s3o.model.errors import (
 from s3o.model.values import Checksum, ChecksumAlgorithm
 from s3o.s3api.body import open_body, read_document
 from s3o.wire.aws_chunked import Form
+from s3o.wire.digests import DIGEST_BYTES, Hasher, checksum_header
 from tests.s3api.callers import Sent, check, make_head, presign, sha256, sign_head
 from tests.wire.framing import frame_chunks
 
@@ -396,6 +397,31 @@ async def test_declarations_that_cannot_be_met_are_refused_before_reading(
     with pytest.raises(error):
         upload.open()
     assert 0 == upload.sent.reads
+
+
+@pytest.mark.parametrize("place", ["header", "trailer"])
+@pytest.mark.parametrize("algorithm", list(ChecksumAlgorithm))
+async def test_every_algorithm_is_verified_in_header_and_trailer(algorithm, place):
+    """SDKs choose any of the ten; one taken on faith is a promise broken."""
+    name = checksum_header(algorithm)
+    hasher = Hasher(checksum=algorithm)
+    hasher.update(DATA)
+    right = hasher.checksum()
+    wrong = b64(bytes(DIGEST_BYTES[algorithm]))
+
+    def open_with(value):
+        if place == "trailer":
+            return Upload(UNSIGNED, trailer=(name, value)).open()
+        return Upload("hash", headers=[(name, value)]).open()
+
+    source = open_with(right.value)
+    assert DATA == b"".join(await read_all(source))
+    assert right == source.digests.checksum
+    with pytest.raises(BadDigest) as caught:
+        await read_all(open_with(wrong))
+    assert (str(algorithm), wrong) == (caught.value.algorithm, caught.value.expected)
+    with pytest.raises(InvalidRequest, match=f"Value for {name} header is invalid"):
+        await read_all(open_with("AA=="))
 
 
 async def test_checksums_in_a_presigned_query_are_ignored():

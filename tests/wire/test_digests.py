@@ -19,6 +19,18 @@ PUBLISHED = {
     "CRC64NVME": "rosUhgp5mIg=",
     "SHA1": "98O8HYCOBHMq32eZZczDTKeuNEE=",
     "SHA256": "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=",
+    "SHA512": "2eZ2LdHI6vbWGzxhkvxAjU1tXxF20MKRabwk5xw/J0rSf81YEbMT1oH35V7ALXPUmclU"
+    "Vba1u1A6z1dPuo/+hQ==",
+    "MD5": "JfnnlDI7RTiF9RgfG2JNCw==",
+    "XXHASH64": "jLhB20DmroM=",
+    "XXHASH3": "ctyxi2ehff8=",
+    "XXHASH128": "MxGUd+3l3NXpcWQnaB1YYA==",
+}
+# Of no bytes, from the xxHash specification's own sanity tests.
+EMPTY_XXHASHES = {
+    "XXHASH64": "ef46db3751d8e999",
+    "XXHASH3": "2d06800538d394c2",
+    "XXHASH128": "99aa06d3014798d86001c324468d497f",
 }
 
 
@@ -41,6 +53,8 @@ def test_an_empty_body_has_a_checksum(algorithm):
     assert digests.DIGEST_BYTES[algorithm] == len(value)
     if algorithm.startswith("CRC"):
         assert bytes(len(value)) == value
+    if algorithm in EMPTY_XXHASHES:
+        assert EMPTY_XXHASHES[algorithm] == value.hex()
 
 
 @given(st.lists(st.binary(max_size=100)))
