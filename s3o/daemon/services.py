@@ -6,6 +6,7 @@ from s3o.daemon.build import House
 from s3o.services.breaker_watchdog import BreakerWatchdog
 from s3o.services.cleanup_queue import LONE_GRACE_S, CleanupQueue
 from s3o.services.heartbeats import Heartbeats
+from s3o.services.ledger_upkeep import LedgerUpkeep
 from s3o.services.pending_reaper import PendingReaper, ReaperPace
 from s3o.services.runner import Runner
 from s3o.services.service import NoLeases
@@ -50,9 +51,12 @@ class Services:
             world.clock,
             pace=lambda: _flush_pace(house),
         )
+        self._upkeep = LedgerUpkeep(
+            house.ledger, observer, world.clock, stopping=self._stopping
+        )
         watchdog = BreakerWatchdog(house.ledger, house.fleet)
         self.runner = Runner(
-            [self._usage, watchdog, cleanup, reaper, heartbeats],
+            [self._usage, watchdog, cleanup, reaper, heartbeats, self._upkeep],
             NoLeases(),
             observer,
             world.clock,
@@ -62,7 +66,8 @@ class Services:
         house.room.connect(cleanup)
 
     async def start(self, nursery: trio.Nursery) -> None:
-        """Run all services in nursery; the gauges are right before any request."""
+        """Run all services in nursery; gauges and clocks are right before a request."""
+        await self._upkeep.note_clocks()
         await self._usage.run_once()
         await nursery.start(self.runner.run)
 

@@ -57,11 +57,6 @@ async def delete_objects(
     return outcomes
 
 
-async def expire_tombstones(tx: Tx, before_us: int) -> int:
-    """Forget tombstones made before before_us whose key has no bytes left to delete."""
-    return await tx.run("expire_tombstones", before_us=before_us)
-
-
 async def _delete(
     tx: Tx,
     bucket: Bucket,

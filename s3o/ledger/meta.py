@@ -1,4 +1,10 @@
-"""What the ledger knows about itself: whose it is, which life, how late it was once."""
+"""What the ledger knows about itself: whose it is, which life, how late it is.
+
+Two clocks that never fall. The high-water clock is the latest time of day that was ever
+noted: a wall clock behind it was set back. The counted clock advances only while a
+process counts, by that process's monotonic clock: it may lag, but it never runs faster
+than time does, wherever the wall clock jumps. Ages that protect data are told by it.
+"""
 
 from s3o.ledger import rows
 from s3o.ledger.seam import Tx
@@ -8,6 +14,7 @@ from s3o.model.numbers import parse_uint
 _CLUSTER_ID = "cluster_id"
 _EPOCH = "ledger_epoch"
 _CLOCK = "high_water_us"
+_COUNTED = "counted_us"  # schema/queries/objects.sql reads it, too
 
 
 async def ensure_cluster_id(tx: Tx, candidate: str) -> str:
@@ -43,6 +50,19 @@ async def note_time(tx: Tx, now_us: int) -> int:
     if now_us > before_us:
         await tx.run("put_meta", name=_CLOCK, value=str(now_us))
     return before_us
+
+
+async def count_time(tx: Tx, counted_us: int | None, now_us: int) -> int:
+    """Raise the counted clock to counted_us if that is later; return what it is then.
+
+    The first call for a ledger starts the clock at now_us.
+    """
+    stored = await _read(tx, _COUNTED)
+    before_us = now_us if stored is None else await _number(tx, _COUNTED)
+    after_us = before_us if counted_us is None else max(before_us, counted_us)
+    if stored is None or after_us > before_us:
+        await tx.run("put_meta", name=_COUNTED, value=str(after_us))
+    return after_us
 
 
 async def _number(tx: Tx, name: str) -> int:

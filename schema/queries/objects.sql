@@ -72,18 +72,46 @@ ON CONFLICT (bucket_id, key) DO UPDATE SET
 DELETE FROM objects WHERE bucket_id = :bucket_id AND key = :key;
 
 -- name: put_tombstone
+-- Never older than the counted clock, which decides when it has lived long enough.
 INSERT INTO tombstones (bucket_id, key, sequence, created_at)
-VALUES (:bucket_id, :key, :sequence, :now_us)
+VALUES (
+    :bucket_id, :key, :sequence,
+    COALESCE(
+        (
+            SELECT CAST(value AS BIGINT) FROM meta
+            WHERE name = 'counted_us' AND CAST(value AS BIGINT) > :now_us
+        ),
+        :now_us
+    )
+)
 ON CONFLICT (bucket_id, key) DO UPDATE SET
     sequence = excluded.sequence, created_at = excluded.created_at;
 
--- name: expire_tombstones
+-- name: list_expired_tombstones
 -- A tombstone outlives its age while any bytes of its key may still come back.
+SELECT t.bucket_id, t.key FROM tombstones AS t
+WHERE t.created_at < :before_us
+AND (t.bucket_id, t.key) > (:after_bucket_id, :after_key)
+AND (t.bucket_id, t.key) NOT IN (SELECT bucket_id, object_key FROM cleanup_queue)
+AND (t.bucket_id, t.key) NOT IN (SELECT bucket_id, object_key FROM cleanup_dlq)
+AND (t.bucket_id, t.key) NOT IN (SELECT bucket_id, object_key FROM pending_objects)
+AND NOT EXISTS (
+    SELECT 1 FROM objects AS o
+    JOIN object_locations AS l ON l.version_id = o.version_id
+    WHERE o.bucket_id = t.bucket_id AND o.key = t.key AND l.origin = 'imported'
+)
+AND NOT EXISTS (
+    SELECT 1 FROM noncurrent_versions AS n
+    JOIN object_locations AS l ON l.version_id = n.version_id
+    WHERE n.bucket_id = t.bucket_id AND n.key = t.key AND l.origin = 'imported'
+)
+ORDER BY t.bucket_id, t.key
+LIMIT :max_rows;
+
+-- name: delete_tombstone
+-- A newer delete of the key has renewed it.
 DELETE FROM tombstones
-WHERE created_at < :before_us
-AND (bucket_id, key) NOT IN (SELECT bucket_id, object_key FROM cleanup_queue)
-AND (bucket_id, key) NOT IN (SELECT bucket_id, object_key FROM cleanup_dlq)
-AND (bucket_id, key) NOT IN (SELECT bucket_id, object_key FROM pending_objects);
+WHERE bucket_id = :bucket_id AND key = :key AND created_at < :before_us;
 
 -- name: insert_location
 INSERT INTO object_locations (

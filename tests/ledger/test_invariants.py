@@ -14,11 +14,12 @@ from s3o.ledger.audit import audit
 from s3o.ledger.cleanup import confirm, due_rows, exhaust, retry
 from s3o.ledger.commits import Commit, commit_object
 from s3o.ledger.dead_letters import list_dead_letters, retry_dead_letter, write_off
-from s3o.ledger.deletes import delete_object, delete_objects, expire_tombstones
+from s3o.ledger.deletes import delete_object, delete_objects
 from s3o.ledger.intents import NewIntent, promote_intent
 from s3o.ledger.objects import find_object
 from s3o.ledger.quotas import quota_rows
 from s3o.ledger.sqlite import InlineEngine, open_inline
+from s3o.ledger.tombstones import forget_tombstones, list_expired_tombstones
 from s3o.model.errors import (
     CapacityError,
     CommitUnknown,
@@ -237,7 +238,11 @@ class Life:
                         tx, letter.id, self.now_us
                     )
                 )
-        await self.writer.engine.write(lambda tx: expire_tombstones(tx, self.now_us))
+        engine = self.writer.engine
+        old = await engine.scan(
+            lambda tx: list_expired_tombstones(tx, self.now_us, limit=5)
+        )
+        await engine.write(lambda tx: forget_tombstones(tx, old, self.now_us))
 
     async def check(self) -> None:
         """What must be true between any two transactions."""

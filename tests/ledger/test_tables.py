@@ -12,6 +12,7 @@ from s3o.ledger.locks import (
 )
 from s3o.ledger.meta import (
     cluster_id,
+    count_time,
     ensure_cluster_id,
     high_water_us,
     ledger_epoch,
@@ -102,3 +103,13 @@ async def test_the_high_water_clock_never_falls(engine: Engine) -> None:
         await engine.write(lambda tx, now_us=now_us: note_time(tx, now_us))
 
     assert NOW_US + 7 == await engine.read(high_water_us)
+
+
+async def test_the_counted_clock_starts_once_and_never_falls(engine: Engine) -> None:
+    """Ages are told by it, and several instances raise it."""
+    counted = [
+        await engine.write(lambda tx, at=at, now=now: count_time(tx, at, now))
+        for at, now in ((None, 100), (None, 999), (150, 0), (120, 0))
+    ]
+
+    assert [100, 100, 150, 150] == counted

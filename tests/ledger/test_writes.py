@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from s3o.ledger.audit import audit
-from s3o.ledger.cleanup import CleanupRow, confirm, due_rows
+from s3o.ledger.cleanup import CleanupRow, due_rows
 from s3o.ledger.commits import Commit, commit_object
-from s3o.ledger.deletes import delete_object, delete_objects, expire_tombstones
+from s3o.ledger.deletes import delete_object, delete_objects
 from s3o.ledger.intents import (
     Promotion,
     beat,
@@ -438,24 +438,6 @@ async def test_intents_are_listed_with_all_that_finishes_them(writer: Writer) ->
         first[0].owner,
         first[0].digests,
     )
-
-
-async def test_tombstones_stay_while_their_bytes_do(writer: Writer) -> None:
-    """A forgotten delete is one that a rebuild undoes."""
-    await writer.put("a")
-    await delete(writer, "a")
-    await delete(writer, "nothing there")
-    later_us = writer.now_us + 31 * DAY_US
-
-    young = await writer.engine.write(lambda tx: expire_tombstones(tx, NOW_US))
-    without_bytes = await writer.engine.write(
-        lambda tx: expire_tombstones(tx, later_us)
-    )
-    ids = [row.id for row in await queue(writer)]
-    await writer.engine.write(lambda tx: confirm(tx, ids, later_us))
-    with_bytes = await writer.engine.write(lambda tx: expire_tombstones(tx, later_us))
-
-    assert [0, 1, 1] == [young, without_bytes, with_bytes]
 
 
 async def test_choose_sees_the_quota_as_it_is_now(writer: Writer) -> None:
