@@ -327,6 +327,7 @@ class NoSuchVersion(StateError):
     """No version of that id at that key."""
 
     version_id: str
+    key: str = ""
 
 
 @dataclass(eq=False)

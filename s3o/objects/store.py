@@ -13,6 +13,7 @@ from s3o.ledger.deletes import delete_object, delete_objects
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.listing import Page, list_page
 from s3o.ledger.objects import find_object
+from s3o.ledger.tags import put_tags
 from s3o.model.errors import (
     EntityTooLarge,
     LedgerError,
@@ -27,6 +28,7 @@ from s3o.model.values import (
     Bucket,
     Interval,
     ObjectVersion,
+    Pairs,
     StoredObject,
     WriteConditions,
 )
@@ -89,11 +91,16 @@ class ObjectStore:
             room=room,
         )
 
-    async def head(self, bucket: Bucket, key: ObjectKey) -> ObjectVersion:
-        """Return the current version, from the ledger alone; raises NoSuchKey."""
-        with self._operation("HeadObject", bucket, key) as operation:
+    async def head(
+        self, bucket: Bucket, key: ObjectKey, *, operation: str = "HeadObject"
+    ) -> ObjectVersion:
+        """Return the current version, from the ledger alone; raises NoSuchKey.
+
+        operation: whose answer it is for, as the audit log calls it.
+        """
+        with self._operation(operation, bucket, key) as running:
             stored = await self._find(bucket, key)
-            operation.size = stored.version.size
+            running.size = stored.version.size
             return stored.version
 
     async def find(self, bucket: Bucket, key: ObjectKey) -> StoredObject:
@@ -141,6 +148,18 @@ class ObjectStore:
                 raise
             operation.backend = backend
             return version
+
+    async def put_tags(self, bucket: Bucket, key: ObjectKey, tags: Pairs) -> None:
+        """Replace the current version's tags; no bytes move. Raises NoSuchKey."""
+        name = "PutObjectTagging" if tags else "DeleteObjectTagging"
+        with self._operation(name, bucket, key):
+            try:
+                await self._ledger.write(
+                    partial(put_tags, bucket=bucket, key=key, tags=tags)
+                )
+            except LedgerError:
+                self._note_degraded(name)
+                raise
 
     async def delete(
         self, bucket: Bucket, key: ObjectKey, conditions: WriteConditions

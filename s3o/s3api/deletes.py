@@ -19,12 +19,13 @@ from s3o.s3api.call import Call
 from s3o.s3api.documents import read_xml
 from s3o.s3api.errors import message_of, row_of
 from s3o.s3api.operation import Level, Operation
+from s3o.s3api.versions import VERSION_PARAMETER
 from s3o.wire.client_documents import DELETE_ELEMENTS, DeleteEntry, read_delete
 from s3o.wire.conditions import make_delete_conditions, parse_delete_conditions
+from s3o.wire.versions import NULL_VERSION, names_null_version
 from s3o.wire.xml_write import document, element, leaf, optional_leaf
 
-# Every object of a bucket without versioning has this version.
-_ONLY_VERSIONS = frozenset({None, "", "null"})
+_ONLY_VERSIONS = frozenset({None, "", NULL_VERSION})
 
 _DELETE_HEADERS = frozenset(
     {"x-amz-if-match-last-modified-time", "x-amz-if-match-size"}
@@ -52,12 +53,14 @@ class ObjectDeletes:
                 method="DELETE",
                 level=Level.OBJECT,
                 serve=self.delete,
+                parameters=frozenset({VERSION_PARAMETER}),
                 headers=_DELETE_HEADERS,
             ),
         )
 
     async def delete(self, call: Call) -> None:
         """DeleteObject: 204, also where there was nothing."""
+        names_null_version(call.query, call.key)
         conditions = parse_delete_conditions(call.fields)
         await self._objects.delete(call.bucket, call.key, conditions)
         await call.respond(204)
@@ -89,7 +92,7 @@ class ObjectDeletes:
 def _plan(entry: DeleteEntry) -> Delete | S3OError:
     """Return what to delete, or why this entry fails by itself."""
     if entry.version_id not in _ONLY_VERSIONS:
-        return NoSuchVersion(entry.version_id or "")
+        return NoSuchVersion(entry.version_id or "", entry.key)
     try:
         key = parse_object_key(entry.key.encode("utf-8"))
         conditions = make_delete_conditions(

@@ -301,7 +301,7 @@ _STATES: dict[type[S3OError], Row] = {
         404,
         "NoSuchVersion",
         "The specified version does not exist.",
-        extra(VersionId="version_id"),
+        extra(Key="key", VersionId="version_id"),
     ),
     errors.StateError: Row(409, "OperationAborted", "The state does not allow this."),
 }

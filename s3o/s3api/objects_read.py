@@ -14,6 +14,7 @@ from s3o.model.values import Interval, ObjectVersion, StoredObject
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
 from s3o.s3api.operation import Level, Operation
+from s3o.s3api.versions import VERSION_PARAMETER, named_version
 from s3o.wire.conditions import ReadOutcome, evaluate_read, is_range_wanted
 from s3o.wire.digests import checksum_headers
 from s3o.wire.headers import (
@@ -22,6 +23,8 @@ from s3o.wire.headers import (
     render_object_headers,
 )
 from s3o.wire.ranges import parse_range, render_content_range
+
+_PARAMETERS = frozenset({VERSION_PARAMETER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +55,21 @@ class ObjectReads:
                 method="GET",
                 level=Level.OBJECT,
                 serve=self.get,
+                parameters=_PARAMETERS,
             ),
             Operation(
                 name="HeadObject",
                 method="HEAD",
                 level=Level.OBJECT,
                 serve=self.head,
+                parameters=_PARAMETERS,
             ),
         )
 
     async def head(self, call: Call) -> None:
         """HeadObject: the headers of a GET."""
-        version = await self._objects.head(call.bucket, call.key)
+        with named_version(call):
+            version = await self._objects.head(call.bucket, call.key)
         view = plan_view(call, version)
         headers = view.headers
         if view.status != 304:
@@ -72,7 +78,8 @@ class ObjectReads:
 
     async def get(self, call: Call) -> None:
         """GetObject: the first piece is there before the head of the answer leaves."""
-        stored = await self._objects.find(call.bucket, call.key)
+        with named_version(call):
+            stored = await self._objects.find(call.bucket, call.key)
         try:
             view = plan_view(call, stored.version)
         except S3OError:

@@ -24,6 +24,7 @@ from s3o.s3api.listings import ObjectListings
 from s3o.s3api.objects_read import ObjectReads
 from s3o.s3api.objects_write import ObjectWrites
 from s3o.s3api.operation import Level, Operation
+from s3o.s3api.tagging import ObjectTagging
 from s3o.wire.target import Query, Target
 
 
@@ -37,6 +38,7 @@ def list_operations(
         *ObjectReads(objects).operations(),
         *ObjectWrites(objects).operations(),
         *ObjectDeletes(objects).operations(),
+        *ObjectTagging(objects).operations(),
     )
 
 

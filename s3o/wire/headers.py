@@ -8,20 +8,18 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote_to_bytes
 
 from s3o.model import limits
 from s3o.model.errors import (
     AclNotSupported,
-    BadRequest,
     InvalidArgument,
     InvalidStorageClass,
-    InvalidTag,
     MetadataTooLarge,
 )
 from s3o.model.values import ObjectFacts, ObjectVersion, Pairs
 from s3o.wire.conditions import quote_etag
 from s3o.wire.dates import render_http_date
+from s3o.wire.tags import parse_tagging_header
 
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 METADATA_PREFIX = "x-amz-meta-"
@@ -55,12 +53,6 @@ OVERRIDES: Mapping[str, str] = {
     "response-expires": "expires",
 }
 _UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-# Letters and digits of all scripts, on purpose.
-_TAG_TEXT = re.compile(r"[\w \t+\-=._:/@]*")
-_TAGGING = (
-    "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded "
-    "URL query parameters without tag name duplicates."
-)
 
 
 def parse_object_facts(fields: Mapping[str, str]) -> ObjectFacts:
@@ -127,44 +119,6 @@ def check_acl(fields: Mapping[str, str]) -> None:
     for name in fields:
         if name.startswith("x-amz-grant-"):
             raise AclNotSupported(name)
-
-
-def parse_tagging_header(value: str) -> Pairs:
-    """Return the tags of an x-amz-tagging header; raises RequestError."""
-    tags: dict[str, str] = {}
-    for pair in value.split("&") if value else ():
-        name, _, text = pair.partition("=")
-        try:
-            key, tag = _decode_tag(name), _decode_tag(text)
-        except ValueError:
-            raise InvalidArgument("x-amz-tagging", value, _TAGGING) from None
-        if key in tags:
-            raise InvalidArgument("x-amz-tagging", value, _TAGGING)
-        tags[key] = tag
-    check_tags(tuple(tags.items()))
-    return tuple(tags.items())
-
-
-def _decode_tag(text: str) -> str:
-    raw = text.replace("+", " ").encode("latin-1")
-    return unquote_to_bytes(raw).decode("utf-8")
-
-
-def check_tags(tags: Pairs) -> None:
-    """Raise InvalidTag or BadRequest for tags outside S3's rules."""
-    if len(tags) > limits.TAGS_PER_OBJECT:
-        raise BadRequest(f"Object tags cannot be greater than {limits.TAGS_PER_OBJECT}")
-    for key, value in tags:
-        if not 1 <= len(key) <= limits.TAG_KEY_CHARACTERS or not _is_tag_text(key):
-            raise InvalidTag("The TagKey you have provided is invalid")
-        if len(value) > limits.TAG_VALUE_CHARACTERS or not _is_tag_text(value):
-            raise InvalidTag("The TagValue you have provided is invalid")
-        if key.lower().startswith("aws:"):
-            raise InvalidTag("System tags cannot be added/updated by requester")
-
-
-def _is_tag_text(text: str) -> bool:
-    return _TAG_TEXT.fullmatch(text) is not None
 
 
 def parse_overrides(parameters: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -68,6 +68,10 @@ ON CONFLICT (bucket_id, key) DO UPDATE SET
     layout = excluded.layout, encryption_header = excluded.encryption_header,
     wrapped_key = excluded.wrapped_key, key_id = excluded.key_id;
 
+-- name: put_tags
+UPDATE objects SET tags = :tags
+WHERE bucket_id = :bucket_id AND key = :key AND is_delete_marker = 0;
+
 -- name: delete_object
 DELETE FROM objects WHERE bucket_id = :bucket_id AND key = :key;
 

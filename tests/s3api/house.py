@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import h11
 import trio
@@ -75,10 +75,18 @@ class FakeObjects:
         found = self.objects.get((bucket.name, key))
         return None if found is None else found[0]
 
-    async def head(self, bucket, key):
+    async def head(self, bucket, key, *, operation="HeadObject"):
         """As ObjectStore."""
         self._enter("head")
         return (await self.find(bucket, key)).version
+
+    async def put_tags(self, bucket, key, tags):
+        """As ObjectStore."""
+        self._enter("put_tags")
+        version = (await self.find(bucket, key)).version
+        body = self.objects[bucket.name, key][1]
+        facts = replace(version.facts, tags=tags)
+        self.objects[bucket.name, key] = replace(version, facts=facts), body
 
     async def find(self, bucket, key):
         """As ObjectStore."""

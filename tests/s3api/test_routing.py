@@ -19,6 +19,8 @@ LISTED = [
 SERVED = {
     ("GET", "/photos", "location"),
     ("POST", "/photos", "delete"),
+    *((method, "/photos/a", "tagging") for method in ("GET", "PUT", "DELETE")),
+    *((method, "/photos/a", "versionId") for method in ("GET", "HEAD", "DELETE")),
 }
 
 
@@ -79,6 +81,10 @@ def test_every_listed_subresource_is_in_the_table():
         ("HEAD", "/", 405),
         ("DELETE", "/", 405),
         ("GET", "/?acl", 501),
+        ("HEAD", "/photos/a?tagging", 501),
+        ("POST", "/photos/a?tagging", 501),
+        ("GET", "/photos/a?tagging&acl", 501),
+        ("PUT", "/photos/a?versionId=null", 501),
         ("GET", "/photos/a?x-id=GetObject&utm=1", 200),
         ("GET", "/photos/a/%ff", 400),
         ("GET", "/photos/" + "k" * 1025, 400),

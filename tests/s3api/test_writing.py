@@ -130,7 +130,7 @@ async def test_refusals_come_before_the_body(house):
     replies = [
         await ask(caller=None),
         await ask("/others/a"),
-        await ask("/photos/a?tagging"),
+        await ask("/photos/a?retention"),
         await ask(extra={"x-amz-acl": "public-read"}),
         await ask(),
     ]
