@@ -20,6 +20,7 @@ Headers = Sequence[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n"
@@ -70,9 +71,17 @@ def render_fields(headers: Headers) -> str:
 
 
 def render_head(
-    status: int, fields: str, date: str, content_length: int | None, *, is_last: bool
+    status: int,
+    fields: str,
+    date: str,
+    content_length: int | None,
+    *,
+    is_chunked: bool = False,
+    is_last: bool,
 ) -> bytes:
     """Return the whole head with its empty line; content_length None leaves it out."""
     length = "" if content_length is None else f"Content-Length: {content_length}\r\n"
+    if is_chunked:
+        length = "Transfer-Encoding: chunked\r\n"
     close = "Connection: close\r\n" if is_last else ""
     return f"{_STATUS_LINES[status]}{date}{fields}{length}{close}\r\n".encode("latin-1")

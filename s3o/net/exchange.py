@@ -13,6 +13,7 @@ from s3o.model.errors import ClientGone, ClientTooSlow
 from s3o.model.numbers import parse_uint
 from s3o.net.answer import (
     CONTINUE,
+    LAST_CHUNK,
     Answer,
     DateLine,
     Headers,
@@ -40,6 +41,7 @@ class Exchange:
         "_body",
         "_dates",
         "_fields",
+        "_is_chunked",
         "_length",
         "_must_continue",
         "_status",
@@ -75,7 +77,8 @@ class Exchange:
         self._must_continue = head.expects_continue
         self._status = 0
         self._fields = ""
-        self._length = 0
+        self._length: int | None = 0  # None: known at the end only
+        self._is_chunked = False
 
     @property
     def peer(self) -> str:
@@ -117,10 +120,14 @@ class Exchange:
         await self._send_head(body if status not in _BODILESS else b"")
         self.is_finished = True
 
-    async def start(self, status: int, headers: Headers, content_length: int) -> None:
+    async def start(
+        self, status: int, headers: Headers, content_length: int | None
+    ) -> None:
         """Begin an answer of content_length bytes; its head leaves with a piece.
 
-        Until then respond() or start() may still replace it.
+        None: the length is known at the end only, so the body goes in chunks (to
+        HTTP/1.0 until the connection ends). Until the first piece respond() or start()
+        may still replace the answer.
         """
         self._prepare(status, headers, content_length)
 
@@ -130,11 +137,12 @@ class Exchange:
         assert self._status, "send() before start()"
         assert self.head.method != "HEAD", "the answer to HEAD has no body"
         assert not self.is_finished, "send() after the end"
-        assert self.bytes_sent + size <= self._length, "more than content_length"
+        if self._length is not None:
+            assert self.bytes_sent + size <= self._length, "more than content_length"
         if not size:
             return
         if self.is_answered:
-            await self._write([piece])
+            await self._write(self._frame(piece))
             self.bytes_sent += size
         else:
             await self._send_head(piece)
@@ -144,8 +152,11 @@ class Exchange:
         assert self._status, "finish() before start()"
         if not self.is_answered:
             await self._send_head(b"")
-        expected = 0 if self.head.method == "HEAD" else self._length
-        assert self.bytes_sent == expected, "less than content_length"
+        if self._length is not None:
+            expected = 0 if self.head.method == "HEAD" else self._length
+            assert self.bytes_sent == expected, "less than content_length"
+        elif self._is_chunked:
+            await self._write([LAST_CHUNK])
         self.is_finished = True
 
     def cut(self) -> None:
@@ -154,11 +165,20 @@ class Exchange:
         self.is_last = True
         self._stream.abort()
 
-    def _prepare(self, status: int, headers: Headers, length: int) -> None:
+    def _prepare(self, status: int, headers: Headers, length: int | None) -> None:
         assert not self.is_answered, "answered twice"
+        if length is None:
+            assert self.head.method != "HEAD", "the answer to HEAD has no body"
+            assert status not in _BODILESS, "no body to find the length of"
         self._fields = render_fields(headers)
         self._status = status
         self._length = length
+        self._is_chunked = length is None and not self.head.is_http10
+
+    def _frame(self, piece: bytes | memoryview) -> Sequence[bytes | memoryview]:
+        if not self._is_chunked:
+            return [piece]
+        return [b"%x\r\n" % len(piece), piece, b"\r\n"]
 
     async def _send_head(self, piece: bytes | memoryview) -> None:
         # Whether the next request can be found is known only now: what is left of this
@@ -171,10 +191,11 @@ class Exchange:
             self._fields,
             self._dates.render(),
             length,
+            is_chunked=self._is_chunked,
             is_last=self.is_last,
         )
         self.is_answered = True
-        await self._write([head, piece] if piece else [head])
+        await self._write([head, *self._frame(piece)] if piece else [head])
         self.bytes_sent += len(piece)
 
     async def _write(self, parts: Sequence[bytes | memoryview]) -> None:

@@ -53,6 +53,38 @@ async def test_answer_in_pieces_leaves_with_its_head():
     assert arrived[0].endswith(b"Content-Length: 6\r\n\r\nmeowme")
 
 
+async def test_answer_of_unknown_length_goes_in_chunks():
+    """A Complete that takes minutes must say something before it knows the end."""
+
+    async def handler(exchange: Exchange) -> None:
+        await exchange.start(200, (), None)
+        for piece in (b"me", b"", b"o" * 17):
+            await exchange.send(piece)
+        await exchange.finish()
+        assert 19 == exchange.bytes_sent
+
+    answer = await Listening(handler).talk(GET, GET)
+
+    assert b"Transfer-Encoding: chunked\r\n\r\n2\r\nme\r\n11\r\nooo" in answer
+    assert b"Content-Length" not in answer
+    assert [(200, b"me" + b"o" * 17)] * 2 == read_answers(answer, "GET", "GET")
+
+
+async def test_answer_of_unknown_length_ends_with_an_old_connection():
+    """HTTP/1.0 knows no chunks: they would be read as part of the document."""
+
+    async def handler(exchange: Exchange) -> None:
+        await exchange.start(200, (), None)
+        await exchange.send(b"me")
+        await exchange.send(b"ow")
+        await exchange.finish()
+
+    answer = await Listening(handler).talk(GET.replace(b"1.1", b"1.0"))
+
+    assert answer.endswith(b"Connection: close\r\n\r\nmeow")
+    assert b"Transfer-Encoding" not in answer
+
+
 async def test_failure_before_the_first_piece_becomes_an_error_answer():
     """A backend may fail after the ledger has said yes."""
 
