@@ -23,7 +23,13 @@ from s3o.model.facts import ReadFailedOver, UsageRejected
 from s3o.model.names import BackendName
 from s3o.model.seams import Decoding, Observer, Transform
 from s3o.model.values import Interval, Location, StoredObject
-from s3o.objects.layout import Segment, blob_locations, plan_segments
+from s3o.objects.layout import (
+    PiecesDecoding,
+    Segment,
+    blob_locations,
+    plan_segments,
+    plan_stored,
+)
 from s3o.objects.live import LiveReads
 from s3o.observe.operation import Operation
 
@@ -191,28 +197,23 @@ class _OpenBlob:
         """Return what has not been delivered yet."""
         return Segment(
             blob=self._segment.blob,
-            blob_size=self._segment.blob_size,
+            units=self._segment.units,
             start=self._position,
             stop=self._segment.stop,
         )
 
     async def open(self) -> None:
         """Ask the backend for the stored interval of the segment."""
-        segment = self._segment
-        stored_size = self._transform.stored_size(segment.blob_size)
-        start, stop = self._transform.stored_interval(
-            segment.blob_size, segment.start, segment.stop
-        )
-        self._decoding = self._transform.decoding(
-            segment.blob_size, segment.start, segment.stop
-        )
-        is_whole = start == 0 and stop == stored_size
+        plan = plan_stored(self._transform, self._segment)
+        self._decoding = PiecesDecoding(self._transform, plan.pieces)
+        is_whole = plan.start == 0 and plan.stop == plan.blob_bytes
         context = self._fleet.get(self.location.backend).open(
-            self.location.storage_key, None if is_whole else Interval(start, stop)
+            self.location.storage_key,
+            None if is_whole else Interval(plan.start, plan.stop),
         )
         self._reader = await context.__aenter__()
         self._context = context
-        if self._reader.info.stored_bytes != stored_size:
+        if self._reader.info.stored_bytes != plan.blob_bytes:
             await self.close()
             raise self._damaged("the blob has another size than the ledger says")
 
