@@ -6,8 +6,8 @@ Delete document has between one and a thousand keys.
 
 from collections.abc import Callable
 
-from s3o.model.errors import MalformedXml
-from s3o.wire import backend_documents, client_documents
+from s3o.model.errors import InvalidArgument, MalformedXml
+from s3o.wire import backend_documents, client_documents, upload_documents
 from s3o.wire.xml_read import Element, XmlReader, parse_xml
 
 _READERS: tuple[Callable[[Element], object], ...] = (
@@ -15,6 +15,7 @@ _READERS: tuple[Callable[[Element], object], ...] = (
     backend_documents.read_list_page,
     backend_documents.read_delete_result,
     backend_documents.read_error,
+    upload_documents.read_manifest,
 )
 
 
@@ -27,7 +28,7 @@ def one(data: bytes) -> None:
     for read in _READERS:
         try:
             read(root)
-        except MalformedXml:
+        except (MalformedXml, InvalidArgument):
             pass
     try:
         document = client_documents.read_delete(root)

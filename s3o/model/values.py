@@ -165,6 +165,18 @@ class WriteConditions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestPart:
+    """One part as the client of a CompleteMultipartUpload names it; all unverified.
+
+    checksums: at most one per algorithm; their type says nothing.
+    """
+
+    number: int
+    etag: str  # without quotes
+    checksums: tuple[Checksum, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlobInfo:
     """What a backend says about a blob; everything in it is hearsay."""
 
