@@ -111,7 +111,7 @@ async def _reserve(tx: Tx, size: int, choose: Choose) -> BackendName:
 
 
 async def note_digests(
-    tx: Tx, storage_key: StorageKey, digests: Digests, stored_md5: str | None
+    tx: Tx, storage_key: StorageKey, digests: Digests, stored_md5: str
 ) -> bool:
     """Write final digests into the intent, so that it can be promoted; False: gone."""
     changed = await tx.run(

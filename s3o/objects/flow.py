@@ -3,7 +3,8 @@
 Rules: memory per write is bounded by the replay window, whatever the object's size;
 while the window has not been passed another backend can take the write over from the
 first byte; the hook runs before the completing piece is handed out, so what it writes
-into the ledger is there before the object can be complete on a backend.
+into the ledger is there before the object can be complete on a backend. It is told the
+MD5 of all stored bytes, by which a HEAD can prove later that the backend has them.
 """
 
 import hashlib
@@ -76,14 +77,14 @@ class ReplayableSource:
 class StoredSource:
     """The stored form of a body, as one backend is given it.
 
-    Owns: nothing; the body belongs to the request. A new one per attempt.
+    on_complete is given what stored_md5 will be. Owns: nothing; the body belongs to the request. A new one per attempt.
     """
 
     def __init__(
         self,
         plain: ReplayableSource,
         transform: Transform,
-        on_complete: Callable[[], Awaitable[None]],
+        on_complete: Callable[[str | None], Awaitable[None]],
     ) -> None:
         self._plain = plain
         self._transform = transform
@@ -138,10 +139,17 @@ class StoredSource:
         self._left -= len(piece)
         stored = self._encoding.feed(piece) if piece else b""
         if not self._left:
-            await self._on_complete()
             stored += self._encoding.finish()
+            await self._on_complete(self._md5_with(stored))
             self._is_encoded = True
         return stored
+
+    def _md5_with(self, last: bytes) -> str | None:
+        if self._md5 is None:
+            return None
+        md5 = self._md5.copy()
+        md5.update(last)
+        return md5.hexdigest()
 
     def rewind(self) -> bool:
         """Start again from the first byte, with a fresh encoding, if possible."""

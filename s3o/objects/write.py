@@ -196,12 +196,19 @@ class Writer:
             raise
         return await self._commit(call, storage_key, stored, receipt)
 
-    async def _before_last(self, call: PutCall, storage_key: StorageKey) -> None:
+    async def _before_last(
+        self, call: PutCall, storage_key: StorageKey, stored_md5: str | None
+    ) -> None:
         """Write the digests of a large body down before it can be complete."""
         if call.source.size > limits.REPLAY_BYTES:
             digests = call.source.digests
             await self._ledger.write(
-                lambda tx: note_digests(tx, storage_key, digests, None)
+                partial(
+                    note_digests,
+                    storage_key=storage_key,
+                    digests=digests,
+                    stored_md5=stored_md5 or digests.md5,
+                )
             )
 
     async def _send(

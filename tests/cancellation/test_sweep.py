@@ -15,7 +15,8 @@ from trio.testing import MockClock
 from s3o.ledger.seam import Step, T
 from s3o.ledger.sqlite import InlineEngine
 from s3o.model import limits
-from s3o.model.errors import LedgerError, LedgerUnavailable
+from s3o.model.errors import BackendsFailed, LedgerError, LedgerUnavailable
+from s3o.model.facts import IntentResolved
 from s3o.model.seams import Transform
 from s3o.policy.identity import IdentityTransform
 from tests.cancellation.sweep import cancel_at
@@ -188,10 +189,11 @@ class _MortalEngine(InlineEngine):
         return await super().write(step)
 
 
-async def test_put_that_cannot_even_be_dropped_is_left_to_the_reaper(
-    autojump_clock: MockClock,
-) -> None:
-    """The client leaves, and the database with it: as if the process had died."""
+async def _sweep_dying(
+    prepare: Prepare = _nothing, transform: Transform | None = None
+) -> Collection[str]:
+    """Let the database go away with the client at every step; what the reaper did."""
+    reaped: list[str] = []
     for number in range(1, MAX_STEPS):
         engines: list[_MortalEngine] = []
 
@@ -201,8 +203,9 @@ async def test_put_that_cannot_even_be_dropped_is_left_to_the_reaper(
             engines.append(_MortalEngine(connection))
             return engines[0]
 
-        async with open_house(make_engine=make) as house:
+        async with open_house(make_engine=make, transform=transform) as house:
             await house.put(OLD)
+            prepare(house)
             [engine] = engines
 
             def die(engine: _MortalEngine = engine) -> None:
@@ -210,13 +213,38 @@ async def test_put_that_cannot_even_be_dropped_is_left_to_the_reaper(
 
             try:
                 outcome = await cancel_at(number, partial(_put, house), die)
-            except LedgerError:
+            except (LedgerError, BackendsFailed):
                 outcome = "cancelled"
+            is_over = not engine.is_dead
             engine.is_dead = False
             await _check(house, outcome, OLD, NEW, f"step {number}: {outcome}")
-        if outcome == "over":
-            return
+            facts = house.rig.observer.of(IntentResolved)
+            reaped += [fact.outcome for fact in facts if fact.is_by_reaper]
+        if is_over:
+            return reaped
     raise AssertionError("the operation does not end")
+
+
+async def test_put_that_cannot_even_be_dropped_is_left_to_the_reaper(
+    autojump_clock: MockClock,
+) -> None:
+    """The client leaves, and the database with it: as if the process had died."""
+    assert {"dropped"} == set(await _sweep_dying())
+
+
+@transforms
+async def test_large_put_that_was_whole_is_finished_by_the_reaper(
+    transform: Transform, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of upload are not thrown away for an answer that could not be given."""
+
+    def lose_the_answer(house: House) -> None:
+        house.rig.inner["one"].faults.next("put", Fault.STORE_THEN_HANG)
+
+    monkeypatch.setattr(limits, "REPLAY_BYTES", 100_000)
+    reaped = await _sweep_dying(lose_the_answer, transform)
+
+    assert {"dropped", "promoted"} == set(reaped)
 
 
 async def test_get_that_fails_over_may_be_cancelled_at_any_step(

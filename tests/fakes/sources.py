@@ -94,10 +94,11 @@ class BytesSource:
 
 
 class StalledSource:
-    """A body whose client sends its first pieces and then nothing more."""
+    """A DigestedSource whose client sends its first pieces and then nothing more."""
 
     def __init__(self, size: int, pieces: Iterable[bytes] = ()) -> None:
         self.size = size
+        self.declared_sha256: str | None = None
         self._pieces = list(pieces)
         self.is_stalled = trio.Event()
 
@@ -109,6 +110,11 @@ class StalledSource:
         self.is_stalled.set()
         await trio.sleep_forever()
         raise AssertionError("unreachable")
+
+    @property
+    def digests(self) -> Digests:
+        """There never will be any."""
+        raise AssertionError("digests asked for before the last piece")
 
     def rewind(self) -> bool:
         """Bytes of a stalled client are gone."""
