@@ -47,32 +47,41 @@ async def build_fleet(
     """
     names = [backend.name for backend in settings.backends]
     counters = UsageCounters(names, clock)
-    breaker = settings.backend_circuit_breaker
     guarded = []
     for backend in settings.backends:
         meter = CallMeter(counters.of(backend.name))
         inner = await _open(
             backend, meter, clock, entropy, network, settings.server.backend_timeout
         )
-        guarded.append(
-            Guarded(
-                inner,
-                meter=meter,
-                breaker=CircuitBreaker(
-                    failure_threshold=breaker.failure_threshold
-                    if breaker.enabled
-                    else 0,
-                    open_timeout_s=breaker.open_timeout,
-                ),
-                limits=backend_limits(backend),
-                observer=observer,
-                clock=clock,
-                entropy=entropy,
-                backend_timeout_s=settings.server.backend_timeout,
-            )
-        )
+        guarded.append(guard(inner, meter, settings, backend, observer, clock, entropy))
     strategy = Strategy(settings.routing_strategy)
     return Fleet(guarded, strategy=strategy, counters=counters)
+
+
+def guard(
+    inner: Backend,
+    meter: CallMeter,
+    settings: Settings,
+    backend: BackendSettings,
+    observer: Observer,
+    clock: Clock,
+    entropy: Entropy,
+) -> Guarded:
+    """Put one backend behind its limits and its circuit breaker."""
+    breaker = settings.backend_circuit_breaker
+    return Guarded(
+        inner,
+        meter=meter,
+        breaker=CircuitBreaker(
+            failure_threshold=breaker.failure_threshold if breaker.enabled else 0,
+            open_timeout_s=breaker.open_timeout,
+        ),
+        limits=backend_limits(backend),
+        observer=observer,
+        clock=clock,
+        entropy=entropy,
+        backend_timeout_s=settings.server.backend_timeout,
+    )
 
 
 async def _open(

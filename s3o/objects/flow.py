@@ -77,7 +77,8 @@ class ReplayableSource:
 class StoredSource:
     """The stored form of a body, as one backend is given it.
 
-    on_complete is given what stored_md5 will be. Owns: nothing; the body belongs to the request. A new one per attempt.
+    on_complete is given what stored_md5 will be. Owns: nothing; the body belongs to the
+    request. A new one per attempt.
     """
 
     def __init__(

@@ -16,11 +16,10 @@ import trio
 
 from s3o.backends.call import CallMeter
 from s3o.backends.fleet import Fleet
-from s3o.backends.guard import Guarded
 from s3o.backends.seam import BlobReader, DeleteOutcome
 from s3o.backends.usage import UsageCounters
 from s3o.config.settings import Settings
-from s3o.daemon.backends import backend_limits
+from s3o.daemon.backends import guard
 from s3o.daemon.build import Observed, World, build_observed, open_house
 from s3o.daemon.doors import Doors
 from s3o.daemon.services import Services
@@ -33,7 +32,6 @@ from s3o.model.seams import ByteSource, Clock, Entropy, Observer
 from s3o.model.values import BlobHeaders, BlobInfo, BlobPage, Interval, PutReceipt
 from s3o.net.memory import MemoryStream, memory_stream_pair
 from s3o.net.streams import ConnectionBroken
-from s3o.policy.breaker import CircuitBreaker
 from s3o.policy.identity import IdentityTransform
 from s3o.policy.routing import Strategy
 from tests.fakes.clock import START_US, TrioClock
@@ -228,28 +226,14 @@ class Life:
         self, settings: Settings, observer: Observer, clock: Clock, entropy: Entropy
     ) -> Fleet:
         counters = UsageCounters(list(self._outside.backends), clock)
-        breaker = settings.backend_circuit_breaker
         guarded = []
         for backend in settings.backends:
             meter = CallMeter(counters.of(backend.name))
             inner = self._outside.backends[backend.name]
             inner._meter = meter
+            provider = _Provider(inner, self.seam)
             guarded.append(
-                Guarded(
-                    _Provider(inner, self.seam),
-                    meter=meter,
-                    breaker=CircuitBreaker(
-                        failure_threshold=breaker.failure_threshold
-                        if breaker.enabled
-                        else 0,
-                        open_timeout_s=breaker.open_timeout,
-                    ),
-                    limits=backend_limits(backend),
-                    observer=observer,
-                    clock=clock,
-                    entropy=entropy,
-                    backend_timeout_s=settings.server.backend_timeout,
-                )
+                guard(provider, meter, settings, backend, observer, clock, entropy)
             )
         strategy = Strategy(settings.routing_strategy)
         return Fleet(guarded, strategy=strategy, counters=counters)
