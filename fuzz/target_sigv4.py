@@ -8,7 +8,6 @@ one reading, which survives being written down and read again.
 from urllib.parse import unquote_to_bytes
 
 from s3o.model.errors import InvalidUri, RequestError
-from s3o.model.names import BucketName
 from s3o.net.exchange import RequestHead
 from s3o.s3api.authenticate import authenticate
 from s3o.s3api.body import open_body
@@ -21,7 +20,7 @@ ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
 BOOK = CredentialBook(
     [
         Grant(
-            bucket=BucketName("photos"),
+            principal="bucket:photos",
             access_key_id=ACCESS_KEY,
             secret_access_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         )

@@ -2,21 +2,26 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
 from s3o.config.kinds import (
+    Choice,
     OptionalSecret,
     OptionalText,
     Section,
+    Switch,
+    Text,
     Whole,
     text_schema,
 )
 from s3o.config.problems import Fault
 from s3o.config.readers import read_some_text
+from s3o.model import limits
 from s3o.model.errors import InvalidBucketName
 from s3o.model.names import BucketName, parse_bucket_name
+from s3o.model.tenants import Permission
 
 _ACCESS_KEY = re.compile(r"[!-~]{1,256}", re.ASCII)
 _VISIBLE = re.compile(r"[!-~]{1,4096}", re.ASCII)
@@ -39,6 +44,17 @@ def _check_access_key(text: str | None) -> str | None:
     raise ValueError("must be visible ASCII without '/', ',' and '='")
 
 
+def _check_prefix(text: str) -> str:
+    if len(text.encode("utf-8")) > limits.OBJECT_KEY_BYTES:
+        raise ValueError(
+            f"must be at most {limits.OBJECT_KEY_BYTES} bytes, as keys are"
+        )
+    return text
+
+
+PermissionName = Annotated[Literal["read", "write", "delete", "list"], Choice]
+
+
 class CredentialSettings(Section):
     """One way in: an access key with its secret, a token, or both."""
 
@@ -48,6 +64,15 @@ class CredentialSettings(Section):
     """Its secret."""
     token: OptionalSecret = None
     """Token of the X-Proxy-Token header; unique, and no prefix of another."""
+    permissions: tuple[PermissionName, ...] = ("read", "write", "delete", "list")
+    """What it may do; all four, without prefixes, also configure the bucket."""
+    prefixes: tuple[Annotated[Text, AfterValidator(_check_prefix)], ...] = ()
+    """Beginnings of the keys it reaches; none is every key."""
+
+    @property
+    def granted(self) -> frozenset[Permission]:
+        """The permissions as values."""
+        return frozenset(map(Permission, self.permissions))
 
     def faults(self) -> Iterator[Fault]:
         """A key has a secret, and something is there."""
@@ -59,6 +84,8 @@ class CredentialSettings(Section):
             yield Fault((), "must have access_key_id and secret_access_key, or token")
         if self.token and not _VISIBLE.fullmatch(self.token.reveal()):
             yield Fault(("token",), "must be visible ASCII without blanks")
+        if not self.permissions:
+            yield Fault(("permissions",), "at least one permission is required")
 
 
 class BucketSettings(Section):
@@ -70,6 +97,8 @@ class BucketSettings(Section):
     """Who may use the bucket; at least one."""
     max_multipart_uploads: Whole = 0
     """Multipart uploads under way at once; 0 is no limit."""
+    public_read: Switch = False
+    """Let anybody read objects without credentials."""
 
     def faults(self) -> Iterator[Fault]:
         """Authentication is always required."""

@@ -18,6 +18,7 @@ from s3o.ledger.quotas import sync_quotas
 from s3o.ledger.seam import Engine
 from s3o.model.names import BackendName
 from s3o.model.seams import Clock, Entropy, Observer, Transform
+from s3o.model.tenants import StaticBucket
 from s3o.objects.buckets import BucketDirectory
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.room import RoomMaker
@@ -107,8 +108,7 @@ async def open_house(
         limits = quota_limits(settings)
         await ledger.write(lambda tx: sync_quotas(tx, limits))
         buckets = BucketDirectory(ledger, world.clock)
-        names = [bucket.name for bucket in settings.buckets]
-        buckets.use(await buckets.prepare(names))
+        buckets.use(await buckets.prepare(static_buckets(settings)))
         fleet = await world.build_fleet(settings, observer, world.clock, world.entropy)
         writes, reads, room = LiveWrites(), LiveReads(), RoomMaker()
         store = ObjectStore(
@@ -139,6 +139,18 @@ async def open_house(
             )
         finally:
             await fleet.aclose()
+
+
+def static_buckets(settings: Settings) -> list[StaticBucket]:
+    """Return the buckets of the configuration."""
+    return [
+        StaticBucket(
+            name=bucket.name,
+            public_read=bucket.public_read,
+            max_multipart_uploads=bucket.max_multipart_uploads,
+        )
+        for bucket in settings.buckets
+    ]
 
 
 def quota_limits(settings: Settings) -> dict[BackendName, int]:

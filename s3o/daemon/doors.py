@@ -13,6 +13,7 @@ from s3o.config.settings import Settings
 from s3o.daemon.build import House
 from s3o.daemon.front import Front
 from s3o.ledger.meta import cluster_id
+from s3o.model.tenants import bucket_principal
 from s3o.net.exchange import Handler
 from s3o.net.server import Server, ServerLimits, open_listeners
 from s3o.net.tls import ServerTls, TlsFiles
@@ -138,7 +139,7 @@ def credential_book(settings: Settings) -> CredentialBook:
     """Return everybody whom the settings let in."""
     return CredentialBook(
         Grant(
-            bucket=bucket.name,
+            principal=bucket_principal(bucket.name),
             access_key_id=credential.access_key_id,
             secret_access_key=(
                 credential.secret_access_key.reveal()
@@ -146,6 +147,8 @@ def credential_book(settings: Settings) -> CredentialBook:
                 else None
             ),
             token=credential.token.reveal() if credential.token is not None else None,
+            permissions=credential.granted,
+            key_prefixes=credential.prefixes,
         )
         for bucket in settings.buckets
         for credential in bucket.credentials

@@ -15,7 +15,7 @@ from s3o.config import ConfigError, load
 from s3o.config.diff import plan_reload
 from s3o.config.settings import Settings
 from s3o.daemon.backends import backend_limits
-from s3o.daemon.build import House, quota_limits
+from s3o.daemon.build import House, quota_limits, static_buckets
 from s3o.daemon.doors import Doors
 from s3o.daemon.sdnotify import Notifier
 from s3o.ledger.quotas import sync_quotas
@@ -68,9 +68,7 @@ class Reloader:
         quotas = quota_limits(settings)
         try:
             self._doors.reload_certificate()
-            buckets = await house.buckets.prepare(
-                bucket.name for bucket in settings.buckets
-            )
+            buckets = await house.buckets.prepare(static_buckets(settings))
             await house.ledger.write(lambda tx: sync_quotas(tx, quotas))
         except (CertificateUnusable, LedgerError) as error:
             self._say("error", "reload failed, nothing changed", reason=str(error))

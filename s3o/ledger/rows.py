@@ -86,12 +86,13 @@ def storage_key(value: Value) -> StorageKey:
 
 def bucket_of(row: Row) -> Bucket:
     """Read a row of buckets."""
-    found_id, name, created_at = row
+    found_id, name, created_at, owner = row
     try:
         return Bucket(
             id=BucketId(number(found_id)),
             name=BucketName(text(name)),
             created_at_us=number(created_at),
+            owner=text(owner),
         )
     except ValueError as error:
         raise LedgerDamaged("buckets", str(error)) from None

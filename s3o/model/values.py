@@ -16,6 +16,7 @@ from s3o.model.names import (
     StorageKey,
     VersionId,
 )
+from s3o.model.tenants import BucketConfig
 
 Pairs = tuple[tuple[str, str], ...]  # names lower-case, order kept
 
@@ -53,11 +54,18 @@ class Checksum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """One bucket; rows refer to its id, never to its name."""
+    """One bucket; rows refer to its id, never to its name.
+
+    owner: the principal; "" only in the ledger, for buckets of the configuration.
+    max_multipart_uploads: under way at once; 0 is no limit.
+    """
 
     id: BucketId
     name: BucketName
     created_at_us: int
+    owner: str = ""
+    config: BucketConfig = field(default_factory=BucketConfig)
+    max_multipart_uploads: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,15 @@ import re
 
 from s3o.model import limits
 from s3o.model.errors import (
+    AccessDenied,
     AclNotSupported,
+    BucketAlreadyExists,
     InvalidArgument,
     InvalidLocation,
+    NoSuchBucket,
     NotSupported,
 )
-from s3o.model.names import BucketName
+from s3o.model.names import BucketName, parse_bucket_name
 from s3o.model.numbers import parse_uint
 from s3o.objects.buckets import BucketDirectory
 from s3o.s3api.call import Call
@@ -53,18 +56,21 @@ class BucketOperations:
                 method="GET",
                 level=Level.SERVICE,
                 serve=self.list_buckets,
+                needs=None,
             ),
             Operation(
                 name="HeadBucket",
                 method="HEAD",
                 level=Level.BUCKET,
                 serve=self.head_bucket,
+                needs=None,
             ),
             Operation(
                 name="CreateBucket",
                 method="PUT",
                 level=Level.BUCKET,
                 serve=self.create_bucket,
+                needs=None,
                 headers=_CREATE_HEADERS,
             ),
             Operation(
@@ -72,6 +78,7 @@ class BucketOperations:
                 method="GET",
                 level=Level.BUCKET,
                 serve=self.get_location,
+                needs=None,
                 subresource="location",
             ),
         )
@@ -84,12 +91,12 @@ class BucketOperations:
         after = _parse_token(query.get("continuation-token"))
         if query.get("bucket-region") not in (None, "", REGION):
             prefix, after = "", "\uffff"
-        owned = frozenset(call.owned)
+        owner = call.caller.principal
         found = sorted(
             (
                 bucket
                 for bucket in self._buckets.all()
-                if bucket.name in owned
+                if bucket.owner == owner
                 and bucket.name.startswith(prefix)
                 and bucket.name > after
             ),
@@ -111,7 +118,7 @@ class BucketOperations:
             document(
                 "ListAllMyBucketsResult",
                 [
-                    render_owner(min(call.owned, default=BucketName(""))),
+                    render_owner(owner),
                     element("Buckets", entries),
                     optional_leaf(
                         "ContinuationToken",
@@ -134,6 +141,7 @@ class BucketOperations:
 
     async def create_bucket(self, call: Call) -> None:
         """CreateBucket of a bucket the caller has: nothing happens, and that is 200."""
+        self._refuse_foreign(call)
         _check_create_headers(call)
         root = await read_xml(
             call, limits.CREATE_BUCKET_XML_BYTES, CREATE_BUCKET_ELEMENTS
@@ -145,6 +153,17 @@ class BucketOperations:
             if not _LOCATION.fullmatch(wanted.location_constraint or ""):
                 raise InvalidLocation(wanted.location_constraint or "")
         await call.respond(200, [("location", f"/{call.bucket.name}")])
+
+    def _refuse_foreign(self, call: Call) -> None:
+        """Tell who would create a bucket that the name is bad, taken or not theirs."""
+        if call.named_bucket is not None:
+            return
+        name = parse_bucket_name(call.target.bucket or "")
+        try:
+            self._buckets.find(name)
+        except NoSuchBucket:
+            raise AccessDenied from None
+        raise BucketAlreadyExists(name)
 
 
 def _check_create_headers(call: Call) -> None:

@@ -9,11 +9,14 @@ reads it verifies what the client declared.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from s3o.model.names import BucketName, ObjectKey
+from s3o.model.names import ObjectKey
 from s3o.model.seams import DigestedSource
+from s3o.model.tenants import Permission
 from s3o.model.values import Bucket
 from s3o.net.exchange import Exchange
 from s3o.s3api.answers import XML, Identity
+from s3o.s3api.authorize import authorize
+from s3o.s3api.credentials import Caller
 from s3o.wire.target import Query, Target
 
 Headers = Sequence[tuple[str, str]]
@@ -54,17 +57,20 @@ class Visit:
 class Call:
     """One authenticated and authorized request.
 
-    fields: headers, and what a presigned URL carries in their stead. owned: the names
-    of the caller's buckets. named_bucket and named_key: as far as the operation's level
-    names them. open_source and read_document: the only ways to the body.
+    caller: who asks; the door has checked what the operation's row says it needs.
+    fields: headers, and what a presigned URL carries in their stead. named_bucket and
+    named_key: as far as the operation's level names them; only CreateBucket may find
+    no bucket. open_source and read_document: the only ways to the body. find_bucket:
+    for authorize() alone.
     """
 
     visit: Visit
     target: Target
+    caller: Caller
     fields: Mapping[str, str]
-    owned: Sequence[BucketName]
     open_source: Callable[[], DigestedSource]
     read_document: Callable[[int], Awaitable[bytes]]
+    find_bucket: Callable[[str], Bucket]
     named_bucket: Bucket | None = None
     named_key: ObjectKey | None = None
 
@@ -79,6 +85,13 @@ class Call:
         """The key; only in operations on an object."""
         assert self.named_key is not None
         return self.named_key
+
+    def authorize(self, name: str, key: ObjectKey, needs: Permission) -> Bucket:
+        """Return another bucket that this call mentions (the source of a copy).
+
+        The only way to one. Raises AccessDenied or NoSuchBucket, as the door would.
+        """
+        return authorize(self.find_bucket, self.caller, name, key, needs)
 
     @property
     def query(self) -> Query:

@@ -1,8 +1,9 @@
-"""Who may use which buckets: one immutable book, replaced whole by a reload.
+"""Who may do what: one immutable book of credentials, replaced whole by a reload.
 
-An access key id or a token leads to its buckets. The cache of derived keys lives in
-the book, so a reload that changes a secret leaves no key of the old one behind.
-Secrets and tokens never show in a repr.
+An access key id or a token leads to its caller: a principal, and what of the
+principal's rights this credential has. The cache of derived keys lives in the book, so
+a reload that changes a secret leaves no key of the old one behind. Secrets and tokens
+never show in a repr.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from s3o.model.names import BucketName
+from s3o.model.tenants import EVERY_PERMISSION, Permission
 from s3o.wire.sigv4 import KeyCache, Scope, SigningKey
 
 # What unknown access keys are checked against, so that they cost the same work.
@@ -17,28 +19,69 @@ _NOBODY = "nobody has this secret and no caller comes of it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """One way into one bucket: an access key with its secret, a token, or both."""
+class Caller:
+    """Somebody who proved who they are, or nobody in particular.
 
-    bucket: BucketName
-    access_key_id: str | None = None
-    secret_access_key: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
+    principal: owns buckets. access_key_id: "" for a token. key_prefixes: the keys that
+    the credential reaches begin with one of them; () is every key. attached: buckets of
+    others that the principal may use.
+    """
+
+    principal: str
+    access_key_id: str = ""
+    permissions: frozenset[Permission] = EVERY_PERMISSION
+    key_prefixes: tuple[str, ...] = ()
+    attached: frozenset[BucketName] = frozenset()
+    is_anonymous: bool = False
+
+    @property
+    def may_own(self) -> bool:
+        """Whether the credential has all of its principal's rights."""
+        return (
+            not self.is_anonymous
+            and not self.key_prefixes
+            and EVERY_PERMISSION <= self.permissions
+        )
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the credential has a permission, at least for some keys."""
+        if permission is Permission.OWN:
+            return self.may_own
+        return permission in self.permissions
+
+    def may_reach(self, text: str) -> bool:
+        """Whether a key, or every key that begins with text, is within reach."""
+        return not self.key_prefixes or text.startswith(self.key_prefixes)
+
+
+ANONYMOUS = Caller(
+    principal="bucket:",  # no name has it, and it is no account
+    permissions=frozenset({Permission.READ}),
+    is_anonymous=True,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Somebody who proved who they are.
+class Grant:
+    """One way in for a principal: an access key with its secret, a token, or both."""
 
-    buckets: what they may use, sorted. access_key_id: "" for a token.
-    """
+    principal: str
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    permissions: frozenset[Permission] = EVERY_PERMISSION
+    key_prefixes: tuple[str, ...] = ()
+    attached: frozenset[BucketName] = frozenset()
 
-    buckets: tuple[BucketName, ...]
-    access_key_id: str = ""
-
-    def may_use(self, bucket: str) -> bool:
-        """Whether the bucket is one of theirs."""
-        return bucket in self.buckets
+    def caller(self, access_key_id: str = "") -> Caller:
+        """Return whom this way in proves."""
+        return Caller(
+            principal=self.principal,
+            access_key_id=access_key_id,
+            permissions=self.permissions,
+            key_prefixes=self.key_prefixes,
+            attached=self.attached,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +98,24 @@ class CredentialBook:
     def __init__(self, grants: Iterable[Grant], region: str | None = None) -> None:
         """Take all grants; with a region, signatures for another one are refused.
 
-        The same access key may open several buckets, with the same secret: the
-        configuration has checked that.
+        No access key and no token is there twice: the configuration has checked that.
         """
         self.region = region
         self._keys = KeyCache()
-        secrets: dict[str, str] = {}
-        keys: dict[str, set[BucketName]] = {}
-        tokens: dict[bytes, set[BucketName]] = {}
+        self._accounts: dict[str, _Account] = {}
+        self._tokens: dict[bytes, Caller] = {}
         for grant in grants:
-            if grant.access_key_id is not None:
+            name = grant.access_key_id
+            if name is not None:
                 assert grant.secret_access_key
-                known = secrets.setdefault(grant.access_key_id, grant.secret_access_key)
-                assert known == grant.secret_access_key
-                keys.setdefault(grant.access_key_id, set()).add(grant.bucket)
+                assert name not in self._accounts
+                caller = grant.caller(name)
+                self._accounts[name] = _Account(caller, grant.secret_access_key)
             if grant.token is not None:
                 assert grant.token
                 digest = _digest(grant.token)
-                tokens.setdefault(digest, set()).add(grant.bucket)
-        self._accounts = {
-            name: _Account(
-                Caller(buckets=tuple(sorted(names)), access_key_id=name), secrets[name]
-            )
-            for name, names in keys.items()
-        }
-        self._tokens = {
-            digest: Caller(buckets=tuple(sorted(names)))
-            for digest, names in tokens.items()
-        }
+                assert digest not in self._tokens
+                self._tokens[digest] = grant.caller()
 
     def key_for(
         self, access_key_id: str, scope: Scope

@@ -8,14 +8,17 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 
 from s3o.model import limits
 from s3o.model.errors import (
+    AccessDenied,
     InvalidArgument,
     MalformedXml,
     NoSuchVersion,
     S3OError,
 )
 from s3o.model.names import parse_object_key
+from s3o.model.tenants import Permission
 from s3o.objects.store import Delete, ObjectStore
 from s3o.s3api.call import Call
+from s3o.s3api.credentials import Caller
 from s3o.s3api.documents import read_xml
 from s3o.s3api.errors import message_of, row_of
 from s3o.s3api.operation import Level, Operation
@@ -46,6 +49,7 @@ class ObjectDeletes:
                 method="POST",
                 level=Level.BUCKET,
                 serve=self.delete_many,
+                needs=Permission.DELETE,
                 subresource="delete",
             ),
             Operation(
@@ -53,6 +57,7 @@ class ObjectDeletes:
                 method="DELETE",
                 level=Level.OBJECT,
                 serve=self.delete,
+                needs=Permission.DELETE,
                 parameters=frozenset({VERSION_PARAMETER}),
                 headers=_DELETE_HEADERS,
             ),
@@ -71,7 +76,7 @@ class ObjectDeletes:
         if root is None:
             raise MalformedXml("no document")
         request = read_delete(root)
-        plans = [_plan(entry) for entry in request.entries]
+        plans = [_plan(entry, call.caller) for entry in request.entries]
         deletes = [plan for plan in plans if isinstance(plan, Delete)]
         done = iter(
             await self._objects.delete_many(call.bucket, deletes) if deletes else ()
@@ -89,7 +94,7 @@ class ObjectDeletes:
         )
 
 
-def _plan(entry: DeleteEntry) -> Delete | S3OError:
+def _plan(entry: DeleteEntry, caller: Caller) -> Delete | S3OError:
     """Return what to delete, or why this entry fails by itself."""
     if entry.version_id not in _ONLY_VERSIONS:
         return NoSuchVersion(entry.version_id or "", entry.key)
@@ -103,6 +108,8 @@ def _plan(entry: DeleteEntry) -> Delete | S3OError:
         raise MalformedXml(f"{error.name} {error.reason}") from error
     except S3OError as error:
         return error
+    if not caller.may_reach(key):
+        return AccessDenied()
     return Delete(key=key, conditions=conditions)
 
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 
 from s3o.model.errors import (
     AccessDenied,
-    BucketAlreadyExists,
     ClientGone,
     MethodNotAllowed,
     NoSuchBucket,
@@ -23,8 +22,9 @@ from s3o.model.errors import (
     S3OError,
 )
 from s3o.model.facts import Crashed, RequestFinished, RequestStarted
-from s3o.model.names import BucketName, parse_bucket_name, parse_object_key
+from s3o.model.names import ObjectKey, parse_object_key
 from s3o.model.seams import Clock, Entropy, Observer
+from s3o.model.tenants import Permission
 from s3o.model.values import Bucket
 from s3o.net.exchange import Exchange
 from s3o.net.head import RequestHead
@@ -33,11 +33,13 @@ from s3o.objects.store import ObjectStore
 from s3o.observe.correlation import choose_request_id, new_request_id, request_id
 from s3o.observe.operation import describe
 from s3o.s3api.answers import Answer, Identity, render_error
+from s3o.s3api.authorize import demand, enter
 from s3o.s3api.buckets import REGION_HEADER
 from s3o.s3api.call import Call, Visit
+from s3o.s3api.credentials import Caller
 from s3o.s3api.errors import STATUS_CLIENT_GONE, row_of
 from s3o.s3api.hoisted import merge_hoisted_headers
-from s3o.s3api.operation import Level
+from s3o.s3api.operation import Level, Operation
 from s3o.s3api.operations import (
     Router,
     is_plain_bucket,
@@ -153,46 +155,41 @@ class S3Door:
         visit.event = "s3.AuthFailure"
         admitted = self._gate.admit(exchange, target)
         visit.event = "s3.BucketMismatch"
-        bucket = self._authorize(head.method, target, admitted.owned)
+        bucket = self._enter(head.method, target, admitted.caller)
         visit.event = "s3.MethodNotAllowed"
         fields = merge_hoisted_headers(head.fields, target.query)
         operation = self._router.route(head.method, target, fields)
         visit.operation = operation.name
+        visit.event = "s3.PermissionDenied"
+        _check_rights(admitted.caller, operation, target, key)
         visit.event = f"s3.{operation.name}"
         await operation.serve(
             Call(
                 visit=visit,
                 target=target,
+                caller=admitted.caller,
                 fields=fields,
-                owned=admitted.owned,
                 open_source=admitted.open_source,
                 read_document=admitted.read_document,
+                find_bucket=self._buckets.find,
                 named_bucket=bucket,
                 named_key=key,
             )
         )
 
-    def _authorize(
-        self, method: str, target: Target, owned: Sequence[BucketName]
-    ) -> Bucket | None:
-        """Return the bucket if it is the caller's; None where none is named."""
-        name = target.bucket
-        if name is None:
-            return None
-        if name in owned:
-            return self._buckets.find(name)
-        if method == "PUT" and is_plain_bucket(target):
-            self._refuse_creation(name)
-        raise AccessDenied
+    def _enter(self, method: str, target: Target, caller: Caller) -> Bucket | None:
+        """Return the bucket if the caller may enter it; None where none is named.
 
-    def _refuse_creation(self, name: str) -> None:
-        """Tell who would create a bucket that the name is bad or taken."""
-        parse_bucket_name(name)
+        None also for CreateBucket of what is not the caller's: it tells them why not.
+        """
+        if target.bucket is None:
+            return None
         try:
-            self._buckets.find(name)
-        except NoSuchBucket:
-            return
-        raise BucketAlreadyExists(name)
+            return enter(self._buckets.find, caller, target.bucket)
+        except (AccessDenied, NoSuchBucket):
+            if caller.is_anonymous or method != "PUT" or not is_plain_bucket(target):
+                raise
+            return None
 
     async def _answer(self, visit: Visit, error: S3OError) -> None:
         head = visit.exchange.head
@@ -229,6 +226,25 @@ class S3Door:
 def _path_of(head: RequestHead) -> str:
     """Return the path as sent; the query may hold a signature."""
     return head.target.partition("?")[0]
+
+
+def _check_rights(
+    caller: Caller, operation: Operation, target: Target, key: ObjectKey | None
+) -> None:
+    """Raise AccessDenied unless the operation is within the credential's rights."""
+    if operation.level is Level.SERVICE and caller.is_anonymous:
+        raise AccessDenied
+    if operation.needs is None:
+        return
+    demand(caller, operation.needs)
+    if key is not None:
+        reach = str(key)
+    elif operation.needs is Permission.LIST:
+        reach = target.query.get("prefix") or ""
+    else:
+        return  # a document or form names the keys; its reader checks each
+    if not caller.may_reach(reach):
+        raise AccessDenied
 
 
 def _refuse_forms(head: RequestHead, target: Target) -> None:

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from s3o.model.names import BucketName
 from s3o.model.seams import Clock, DigestedSource
 from s3o.net.exchange import Exchange
 from s3o.s3api.authenticate import Authenticated, authenticate
 from s3o.s3api.body import open_body, read_document
-from s3o.s3api.credentials import CredentialBook
+from s3o.s3api.credentials import Caller, CredentialBook
 from s3o.wire.target import Target
 
 
@@ -20,9 +19,9 @@ class Admission:
     authenticated: Authenticated
 
     @property
-    def owned(self) -> tuple[BucketName, ...]:
-        """The names of the caller's buckets."""
-        return self.authenticated.caller.buckets
+    def caller(self) -> Caller:
+        """Who asks."""
+        return self.authenticated.caller
 
     def open_source(self) -> DigestedSource:
         """Return the body as an object's bytes; nothing is read yet."""

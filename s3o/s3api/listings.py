@@ -15,6 +15,7 @@ from s3o.ledger.listing import Page
 from s3o.model import limits
 from s3o.model.errors import InvalidArgument
 from s3o.model.numbers import parse_uint
+from s3o.model.tenants import Permission
 from s3o.model.values import Bucket, ObjectVersion
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
@@ -88,12 +89,14 @@ class ObjectListings:
                 method="GET",
                 level=Level.BUCKET,
                 serve=self.list_v1,
+                needs=Permission.LIST,
             ),
             Operation(
                 name="ListObjectsV2",
                 method="GET",
                 level=Level.BUCKET,
                 serve=self.list_v2,
+                needs=Permission.LIST,
                 subresource="list-type",
             ),
         )
@@ -190,7 +193,7 @@ def render_list_v1(
     if next_marker is not None:
         parts.append(f"<NextMarker>{encode(next_marker)}</NextMarker>")
     parts += _render_bounds(request, page)
-    parts += _render_entries(page, encode, render_owner(bucket.name))
+    parts += _render_entries(page, encode, render_owner(bucket.owner))
     return document("ListBucketResult", parts)
 
 
@@ -217,7 +220,7 @@ def render_list_v2(
         parts.append(f"<StartAfter>{encode(start_after)}</StartAfter>")
     parts.append(f"<KeyCount>{len(page.entries)}</KeyCount>")
     parts += _render_bounds(request, page)
-    owner = render_owner(bucket.name) if has_owner else ""
+    owner = render_owner(bucket.owner) if has_owner else ""
     parts += _render_entries(page, encode, owner)
     return document("ListBucketResult", parts)
 

@@ -10,6 +10,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 from dataclasses import dataclass
 
 from s3o.model.errors import S3OError
+from s3o.model.tenants import Permission
 from s3o.model.values import Interval, ObjectVersion, StoredObject
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
@@ -55,6 +56,7 @@ class ObjectReads:
                 method="GET",
                 level=Level.OBJECT,
                 serve=self.get,
+                needs=Permission.READ,
                 parameters=_PARAMETERS,
             ),
             Operation(
@@ -62,6 +64,7 @@ class ObjectReads:
                 method="HEAD",
                 level=Level.OBJECT,
                 serve=self.head,
+                needs=Permission.READ,
                 parameters=_PARAMETERS,
             ),
         )

@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 """
 
 from s3o.model.errors import NotSupported
+from s3o.model.tenants import Permission
 from s3o.objects.store import ObjectStore
 from s3o.objects.write import PutCall
 from s3o.s3api.call import Call
@@ -30,6 +31,7 @@ class ObjectWrites:
                 method="PUT",
                 level=Level.OBJECT,
                 serve=self.put,
+                needs=Permission.WRITE,
                 headers=OBJECT_HEADERS,
             ),
         )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from s3o.model.tenants import Permission
 from s3o.s3api.call import Call
 
 
@@ -25,13 +26,16 @@ class Operation:
     subresource: the query parameter that selects it, or "". parameters: further
     sub-resource parameters that it understands (UploadPart: partNumber beside
     uploadId). header: a header whose presence selects the row over the one without
-    (CopyObject beside PutObject).
+    (CopyObject beside PutObject). needs: the permission that the door demands of the
+    caller, in the bucket and for the key; None where being let into the bucket is
+    enough, or where the operation itself decides.
     """
 
     name: str
     method: str
     level: Level
     serve: Callable[[Call], Awaitable[None]]
+    needs: Permission | None
     subresource: str = ""
     parameters: frozenset[str] = frozenset()
     header: str = ""

@@ -1,17 +1,21 @@
-"""Who owns a bucket, in S3's words: an id of 64 hex digits and a name.
-
-There are no accounts here; whoever holds a bucket's credentials owns it.
-"""
+"""Who owns a bucket, in S3's words: an id of 64 hex digits and a name."""
 
 import hashlib
 from functools import lru_cache
 
-from s3o.model.names import BucketName
+from s3o.model.tenants import display_name
 from s3o.wire.xml_write import element, leaf
 
 
+def owner_id(principal: str) -> str:
+    """Return a principal's canonical user id: the SHA-256 of its name."""
+    return hashlib.sha256(principal.encode("utf-8")).hexdigest()
+
+
 @lru_cache(maxsize=1024)
-def render_owner(bucket: BucketName) -> str:
-    """Return the Owner element of a bucket's owner."""
-    owner_id = hashlib.sha256(f"owner of {bucket}".encode()).hexdigest()
-    return element("Owner", [leaf("ID", owner_id), leaf("DisplayName", bucket)])
+def render_owner(principal: str) -> str:
+    """Return the Owner element of what the principal owns."""
+    return element(
+        "Owner",
+        [leaf("ID", owner_id(principal)), leaf("DisplayName", display_name(principal))],
+    )

@@ -1,11 +1,10 @@
 """What the door needs of authentication."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
-from s3o.model.names import BucketName
 from s3o.model.seams import DigestedSource
 from s3o.net.exchange import Exchange
+from s3o.s3api.credentials import Caller
 from s3o.wire.target import Target
 
 
@@ -13,8 +12,8 @@ class Admitted(Protocol):
     """A caller whose request was authenticated, and the only ways to its body."""
 
     @property
-    def owned(self) -> Sequence[BucketName]:
-        """The names of the caller's buckets."""
+    def caller(self) -> Caller:
+        """Who asks, and with which rights."""
         ...
 
     def open_source(self) -> DigestedSource:

@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.htm
 
 from s3o.model import limits
 from s3o.model.errors import MalformedXml
+from s3o.model.tenants import Permission
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
 from s3o.s3api.documents import read_xml
@@ -29,6 +30,7 @@ class ObjectTagging:
                 method="PUT",
                 level=Level.OBJECT,
                 serve=self.put,
+                needs=Permission.WRITE,
                 subresource="tagging",
                 parameters=_PARAMETERS,
             ),
@@ -37,6 +39,7 @@ class ObjectTagging:
                 method="GET",
                 level=Level.OBJECT,
                 serve=self.get,
+                needs=Permission.READ,
                 subresource="tagging",
                 parameters=_PARAMETERS,
             ),
@@ -45,6 +48,7 @@ class ObjectTagging:
                 method="DELETE",
                 level=Level.OBJECT,
                 serve=self.delete,
+                needs=Permission.WRITE,
                 subresource="tagging",
                 parameters=_PARAMETERS,
             ),

@@ -8,6 +8,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from s3o.model.names import BucketName
+from s3o.model.tenants import bucket_principal
 from s3o.net.exchange import RequestHead
 from s3o.s3api.authenticate import Authenticated, authenticate
 from s3o.s3api.credentials import CredentialBook, Grant
@@ -25,8 +26,12 @@ SCOPE = sigv4.Scope("20130524", "us-east-1")
 PHOTOS = BucketName("photos")
 BOOK = CredentialBook(
     [
-        Grant(bucket=PHOTOS, access_key_id=ACCESS_KEY, secret_access_key=SECRET),
-        Grant(bucket=BucketName("backups"), token=TOKEN),
+        Grant(
+            principal=bucket_principal(PHOTOS),
+            access_key_id=ACCESS_KEY,
+            secret_access_key=SECRET,
+        ),
+        Grant(principal="bucket:backups", token=TOKEN),
     ]
 )
 

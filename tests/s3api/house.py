@@ -1,6 +1,5 @@
 """The door over a fake store, asked through a real connection in memory."""
 
-from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +20,7 @@ from s3o.model.values import Bucket, ObjectVersion, StoredObject
 from s3o.net.memory import memory_stream_pair
 from s3o.net.server import Server, ServerLimits
 from s3o.policy.conditional import check_write
+from s3o.s3api.credentials import ANONYMOUS, Caller
 from s3o.s3api.door import S3Door
 from s3o.wire.digests import (
     DEFAULT_ALGORITHM,
@@ -33,9 +33,17 @@ from tests.fakes.entropy import SeededEntropy
 from tests.fakes.observer import RecordingObserver
 
 PHOTOS = Bucket(
-    id=BucketId(1), name=BucketName("photos"), created_at_us=START_US - 1_000_000
+    id=BucketId(1),
+    name=BucketName("photos"),
+    created_at_us=START_US - 1_000_000,
+    owner="bucket:photos",
 )
-OTHERS = Bucket(id=BucketId(2), name=BucketName("others"), created_at_us=START_US)
+OTHERS = Bucket(
+    id=BucketId(2),
+    name=BucketName("others"),
+    created_at_us=START_US,
+    owner="bucket:others",
+)
 
 
 class FakeBuckets:
@@ -115,7 +123,10 @@ class FakeObjects:
         while piece := await call.source.read():
             pieces.append(piece)
         body = b"".join(pieces)
-        return self.store(call.key, body, facts=call.facts, digests=call.source.digests)
+        digests = call.source.digests
+        return self.store(
+            call.key, body, facts=call.facts, digests=digests, bucket=call.bucket
+        )
 
     def store(self, key, body, *, facts, digests, bucket=PHOTOS):
         """Make an object current."""
@@ -231,11 +242,11 @@ class FakeSource:
 
 
 class FakeAdmitted:
-    """A caller who owns one bucket."""
+    """A caller whom the test names."""
 
-    def __init__(self, exchange, caller: str) -> None:
+    def __init__(self, exchange, caller: Caller) -> None:
         self._exchange = exchange
-        self.owned: Sequence[BucketName] = (BucketName(caller),)
+        self.caller = caller
 
     def open_source(self):
         return FakeSource(self._exchange)
@@ -250,9 +261,10 @@ class FakeAdmitted:
 
 
 class FakeGate:
-    """Who says whose he is, is."""
+    """Who says whose he is, is; by name, a configured bucket's own if unknown."""
 
     def __init__(self) -> None:
+        self.callers: dict[str, Caller] = {"anonymous": ANONYMOUS}
         self.failure: BaseException | None = None
 
     def admit(self, exchange, target):
@@ -261,7 +273,8 @@ class FakeGate:
         caller = exchange.head.fields.get("x-test-caller")
         if caller is None:
             raise AccessDenied
-        return FakeAdmitted(exchange, caller)
+        known = self.callers.get(caller, Caller(principal=f"bucket:{caller}"))
+        return FakeAdmitted(exchange, known)
 
 
 @dataclass

@@ -22,7 +22,7 @@ from s3o.model.errors import (
     SigV2Refused,
     UnknownAccessKey,
 )
-from s3o.model.names import BucketName
+from s3o.model.tenants import Permission
 from s3o.s3api.credentials import Caller, CredentialBook, Grant
 from s3o.wire import sigv4
 from s3o.wire.sigv4_claims import parse_authorization
@@ -42,7 +42,8 @@ from tests.s3api.callers import (
     sign,
 )
 
-CALLER = Caller(buckets=(PHOTOS,), access_key_id=ACCESS_KEY)
+OWNER = "bucket:photos"
+CALLER = Caller(principal=OWNER, access_key_id=ACCESS_KEY)
 MINUTE_US = 60_000_000
 
 
@@ -63,14 +64,14 @@ def test_a_token_proves_its_caller():
     """The old mechanism, for clients that cannot sign."""
     head = make_head("GET", "/backups/k", [("host", "h"), ("x-proxy-token", TOKEN)])
 
-    assert check(head).caller == Caller(buckets=(BucketName("backups"),))
+    assert check(head).caller == Caller(principal="bucket:backups")
 
 
 def test_any_region_is_accepted_unless_one_is_demanded():
     """A proxy over many regions has none of its own."""
     head = sign(region="eu-west-7")
     book = CredentialBook(
-        [Grant(bucket=PHOTOS, access_key_id=ACCESS_KEY, secret_access_key=SECRET)],
+        [Grant(principal=OWNER, access_key_id=ACCESS_KEY, secret_access_key=SECRET)],
         region="eu-central-1",
     )
 
@@ -82,20 +83,30 @@ def test_any_region_is_accepted_unless_one_is_demanded():
         check(presign(region="eu-west-7"), book=book)
 
 
-def test_one_key_may_open_several_buckets():
-    """ListBuckets shows what a caller may use."""
-    names = ["b", "a"]
+def test_a_credential_brings_its_rights_along():
+    """What the configuration grants is what the caller has, by key and by token."""
+    rights = {
+        "permissions": frozenset({Permission.READ}),
+        "key_prefixes": ("a/",),
+        "attached": frozenset({PHOTOS}),
+    }
     book = CredentialBook(
-        Grant(
-            bucket=BucketName(name), access_key_id=ACCESS_KEY, secret_access_key=SECRET
-        )
-        for name in names
+        [
+            Grant(
+                principal="ann",
+                access_key_id=ACCESS_KEY,
+                secret_access_key=SECRET,
+                token=TOKEN,
+                **rights,
+            )
+        ]
     )
+    by_token = make_head("GET", "/k", [("host", "h"), ("x-proxy-token", TOKEN)])
 
-    caller = check(sign(), book=book).caller
-    assert ("a", "b") == caller.buckets
-    assert caller.may_use("b")
-    assert not caller.may_use("c")
+    assert Caller(principal="ann", access_key_id=ACCESS_KEY, **rights) == (
+        check(sign(), book=book).caller
+    )
+    assert Caller(principal="ann", **rights) == check(by_token, book=book).caller
 
 
 @pytest.mark.parametrize("minutes", [-15, 15])
@@ -518,7 +529,9 @@ def test_an_unknown_key_costs_the_same_work():
             calls.append((type(key), len(self._keys._keys)))
             return key, caller
 
-    grants = [Grant(bucket=PHOTOS, access_key_id=ACCESS_KEY, secret_access_key=SECRET)]
+    grants = [
+        Grant(principal=OWNER, access_key_id=ACCESS_KEY, secret_access_key=SECRET)
+    ]
     for access_key, error in ((ACCESS_KEY, SignatureMismatch), ("x", UnknownAccessKey)):
         book = Counting(grants)
         for _ in range(2):
@@ -531,7 +544,7 @@ def test_an_unknown_key_costs_the_same_work():
 def test_secrets_are_in_no_repr():
     """Reprs end in logs and tracebacks."""
     grant = Grant(
-        bucket=PHOTOS, access_key_id="AK", secret_access_key=SECRET, token=TOKEN
+        principal=OWNER, access_key_id="AK", secret_access_key=SECRET, token=TOKEN
     )
     plan = check(sign("PUT", payload=STREAMING[0])).body
     shown = f"{grant!r} {BOOK!r} {plan!r} {BOOK._accounts!r} {BOOK._tokens!r}"

@@ -19,7 +19,7 @@ def house():
     book = CredentialBook(
         [
             Grant(
-                bucket=PHOTOS.name,
+                principal=PHOTOS.owner,
                 access_key_id="photoskey",
                 secret_access_key="photossecret",
                 token="t0ken",

@@ -68,7 +68,7 @@ async def test_v2_is_exact():
         "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm>"
         "<ChecksumType>FULL_OBJECT</ChecksumType><Size>5</Size>"
         "<Owner><ID>"
-        "71553b817bdd96c110140843cac32624043bc4fb41fa906ec72c69242f23d43d"
+        "68ab40a9745f6b2cf23e276ddd39a70850c3fc1abfcaaf08624d9eb0d186be0a"
         "</ID><DisplayName>photos</DisplayName></Owner>"
         "<StorageClass>STANDARD</StorageClass></Contents>"
         "<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes>"
