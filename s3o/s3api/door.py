@@ -232,9 +232,9 @@ def _check_rights(
     caller: Caller, operation: Operation, target: Target, key: ObjectKey | None
 ) -> None:
     """Raise AccessDenied unless the operation is within the credential's rights."""
-    if operation.level is Level.SERVICE and caller.is_anonymous:
-        raise AccessDenied
     if operation.needs is None:
+        if caller.is_anonymous:
+            raise AccessDenied
         return
     demand(caller, operation.needs)
     if key is not None:

@@ -162,6 +162,8 @@ async def test_anonymous_callers_read_public_objects_and_nothing_else(house):
             ("GET", "/photos/a"),
             ("GET", "/nobodys/a"),
             ("GET", "/others"),
+            ("HEAD", "/others"),
+            ("GET", "/others?location"),
             ("PUT", "/others/a"),
             ("DELETE", "/others/a"),
             ("POST", "/others?delete"),
@@ -171,7 +173,7 @@ async def test_anonymous_callers_read_public_objects_and_nothing_else(house):
         )
     ]
 
-    assert [200, 200] + [403] * 9 == statuses
+    assert [200, 200] + [403] * 11 == statuses
 
 
 def test_a_second_bucket_is_authorized_as_the_first():
