@@ -88,12 +88,14 @@ class ObjectFacts:
 class Digests:
     """What was computed over the plaintext while it streamed.
 
-    md5 and sha256 in hex; the ETag of a single PUT is the MD5 (ADR 0001).
+    md5 and sha256 in hex; the ETag of a single PUT is the MD5 (ADR 0001). checksum is
+    what is kept; declared is what the client sent, verified, of any algorithm.
     """
 
     md5: str
     checksum: Checksum
     sha256: str | None = None
+    declared: Checksum | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from s3o.model.errors import (
     MissingContentLength,
 )
 from s3o.model.numbers import parse_uint
-from s3o.model.values import Digests
+from s3o.model.values import ChecksumAlgorithm, Digests
 from s3o.wire.aws_chunked import Decoder, Form
 from s3o.wire.digests import (
     DEFAULT_ALGORITHM,
@@ -75,37 +75,56 @@ class BodyPlan:
 class _Checks:
     """The digests of one body, and what the client says they are."""
 
-    __slots__ = ("_checksum", "_md5", "_sha256", "hasher")
+    __slots__ = ("_checksum", "_hasher", "_kept", "_md5", "_sha256")
 
-    def __init__(self, plan: BodyPlan, checksum: DeclaredChecksum | None) -> None:
+    def __init__(
+        self,
+        plan: BodyPlan,
+        checksum: DeclaredChecksum | None,
+        kept: ChecksumAlgorithm | None = None,
+    ) -> None:
         md5 = plan.fields.get("content-md5")
         self._md5 = parse_content_md5(md5) if md5 is not None else None
         self._sha256 = plan.sha256
         self._checksum = checksum
-        self.hasher = Hasher(
-            md5=True,
-            sha256=plan.sha256 is not None,
-            checksum=checksum.algorithm if checksum else DEFAULT_ALGORITHM,
+        kept = kept or (checksum.algorithm if checksum else DEFAULT_ALGORITHM)
+        declared = checksum.algorithm if checksum else kept
+        self._hasher = Hasher(
+            md5=True, sha256=plan.sha256 is not None, checksum=declared
         )
+        self._kept: Hasher | None = None
+        if kept is not declared:
+            self._kept = Hasher(md5=False, checksum=kept)
+
+    def update(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self._hasher.update(piece)
+        if self._kept is not None:
+            self._kept.update(piece)
 
     def verify(self, trailer: str | None) -> Digests:
         """Return the digests of the whole body if it is what was declared."""
         sha256 = None
         if self._sha256 is not None:
-            sha256 = self.hasher.sha256_hex()
+            sha256 = self._hasher.sha256_hex()
             if sha256 != self._sha256:
                 raise ContentSha256Mismatch(self._sha256, sha256)
-        md5 = self.hasher.md5_hex()
+        md5 = self._hasher.md5_hex()
         if self._md5 is not None:
             verify_md5(self._md5, md5)
-        computed = self.hasher.checksum()
+        computed = self._hasher.checksum()
         if self._checksum is not None:
             expected = self._checksum.expected
             if expected is None:
                 assert trailer is not None  # the decoder has seen to it
                 expected = parse_checksum_value(self._checksum.algorithm, trailer)
             verify_checksum(expected, computed)
-        return Digests(md5=md5, checksum=computed, sha256=sha256)
+        return Digests(
+            md5=md5,
+            checksum=self._kept.checksum() if self._kept is not None else computed,
+            sha256=sha256,
+            declared=computed if self._checksum is not None else None,
+        )
 
 
 class BodySource:
@@ -162,7 +181,7 @@ class BodySource:
             return b""
         self._is_touched = True
         piece = await self._take() if self._seen < self.size else b""
-        self._checks.hasher.update(piece)
+        self._checks.update(piece)
         self._seen += len(piece)
         if self._seen > self.size:
             raise IncompleteBody(self.size, self._seen)
@@ -211,10 +230,16 @@ def _gather(pieces: list[bytes], ready: deque[bytes]) -> None:
 
 
 def open_body(
-    arriving: Arriving, plan: BodyPlan, limit_bytes: int = limits.PUT_BYTES
+    arriving: Arriving,
+    plan: BodyPlan,
+    limit_bytes: int = limits.PUT_BYTES,
+    *,
+    algorithm: ChecksumAlgorithm | None = None,
 ) -> BodySource:
     """Return the body of an upload; nothing is read yet.
 
+    algorithm: of the checksum to keep, whatever the client declares; None: the declared
+    one, else the default.
     Raises: MissingContentLength, EntityTooLarge, InvalidArgument, InvalidDigest,
     InvalidRequest, IncompleteBody.
     """
@@ -237,7 +262,7 @@ def open_body(
             ),
             access_key_id=plan.access_key_id,
         )
-    return BodySource(arriving, plan, size, decoder, _Checks(plan, checksum))
+    return BodySource(arriving, plan, size, decoder, _Checks(plan, checksum, algorithm))
 
 
 def _find_size(plan: BodyPlan) -> int:
@@ -281,7 +306,7 @@ async def read_document(arriving: Arriving, plan: BodyPlan, limit_bytes: int) ->
         body += piece
         if len(body) > limit_bytes:
             raise MessageTooLong(limit_bytes)
-        checks.hasher.update(piece)
+        checks.update(piece)
     if plan.content_length is not None and len(body) != plan.content_length:
         raise IncompleteBody(plan.content_length, len(body))
     checks.verify(None)

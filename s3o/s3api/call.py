@@ -8,11 +8,12 @@ reads it verifies what the client declared.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from s3o.model.names import ObjectKey
 from s3o.model.seams import DigestedSource
 from s3o.model.tenants import Permission
-from s3o.model.values import Bucket
+from s3o.model.values import Bucket, ChecksumAlgorithm
 from s3o.net.exchange import Exchange
 from s3o.s3api.answers import XML, Identity
 from s3o.s3api.authorize import authorize
@@ -53,6 +54,14 @@ class Visit:
         )
 
 
+class SourceOpener(Protocol):
+    """Opens the body as an object's or a part's bytes."""
+
+    def __call__(self, algorithm: ChecksumAlgorithm | None = None) -> DigestedSource:
+        """Return it; see s3api.seams.Admitted."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One authenticated and authorized request.
@@ -68,7 +77,7 @@ class Call:
     target: Target
     caller: Caller
     fields: Mapping[str, str]
-    open_source: Callable[[], DigestedSource]
+    open_source: SourceOpener
     read_document: Callable[[int], Awaitable[bytes]]
     find_bucket: Callable[[str], Bucket]
     named_bucket: Bucket | None = None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from s3o.model.seams import Clock, DigestedSource
+from s3o.model.values import ChecksumAlgorithm
 from s3o.net.exchange import Exchange
 from s3o.s3api.authenticate import Authenticated, authenticate
 from s3o.s3api.body import open_body, read_document
@@ -23,9 +24,9 @@ class Admission:
         """Who asks."""
         return self.authenticated.caller
 
-    def open_source(self) -> DigestedSource:
-        """Return the body as an object's bytes; nothing is read yet."""
-        return open_body(self.exchange, self.authenticated.body)
+    def open_source(self, algorithm: ChecksumAlgorithm | None = None) -> DigestedSource:
+        """Return the body as an object's or part's bytes; nothing is read yet."""
+        return open_body(self.exchange, self.authenticated.body, algorithm=algorithm)
 
     async def read_document(self, limit_bytes: int) -> bytes:
         """Return the whole body, verified."""

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from s3o.model.seams import DigestedSource
+from s3o.model.values import ChecksumAlgorithm
 from s3o.net.exchange import Exchange
 from s3o.s3api.credentials import Caller
 from s3o.wire.target import Target
@@ -16,8 +17,11 @@ class Admitted(Protocol):
         """Who asks, and with which rights."""
         ...
 
-    def open_source(self) -> DigestedSource:
-        """Return the body as an object's bytes; raises what its headers break."""
+    def open_source(self, algorithm: ChecksumAlgorithm | None = None) -> DigestedSource:
+        """Return the body as an object's bytes; raises what its headers break.
+
+        algorithm: of the checksum to keep; None: the declared one, else the default.
+        """
         ...
 
     async def read_document(self, limit_bytes: int) -> bytes:

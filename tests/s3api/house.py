@@ -219,12 +219,13 @@ class _Digests:
 class FakeSource:
     """A request body that checks what its client declared of it."""
 
-    def __init__(self, exchange) -> None:
+    def __init__(self, exchange, kept=None) -> None:
         length = exchange.head.content_length
         if length is None:
             raise MissingContentLength
         self._declared = parse_declared_checksum(exchange.head.fields)
         algorithm = self._declared.algorithm if self._declared else DEFAULT_ALGORITHM
+        algorithm = kept or algorithm
         self._hasher = Hasher(checksum=algorithm)
         self._exchange = exchange
         self.size = length
@@ -248,8 +249,8 @@ class FakeAdmitted:
         self._exchange = exchange
         self.caller = caller
 
-    def open_source(self):
-        return FakeSource(self._exchange)
+    def open_source(self, algorithm=None):
+        return FakeSource(self._exchange, algorithm)
 
     async def read_document(self, limit_bytes: int) -> bytes:
         pieces = []

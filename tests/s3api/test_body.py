@@ -111,6 +111,22 @@ async def read_until_refused(source, error):
 ALL_MODES = [*PLAIN_MODES, *Form]
 
 
+async def test_another_checksum_than_the_declared_one_can_be_kept():
+    """An upload needs one algorithm of all its parts; its clients may send any."""
+    wrong = Upload("hash", headers=[("x-amz-checksum-crc32", crc32(b"other"))])
+    right = Upload("hash", headers=[("x-amz-checksum-crc32", crc32(DATA))])
+    kept = ChecksumAlgorithm.SHA1
+
+    with pytest.raises(BadDigest):
+        await read_all(wrong.open(algorithm=kept))
+    source = right.open(algorithm=kept)
+    await read_all(source)
+
+    expected = b64(hashlib.sha1(DATA).digest())
+    assert Checksum(kept, expected) == source.digests.checksum
+    assert Checksum(ChecksumAlgorithm.CRC32, crc32(DATA)) == source.digests.declared
+
+
 @pytest.mark.parametrize("mode", ALL_MODES)
 @pytest.mark.parametrize("size", [0, 1, 8192, 20_000, 600_000])
 @pytest.mark.parametrize("split", [None, 1000])
