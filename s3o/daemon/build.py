@@ -15,11 +15,11 @@ from s3o.daemon.live import LiveSettings
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.meta import ensure_cluster_id
 from s3o.ledger.quotas import sync_quotas
-from s3o.ledger.seam import Engine
-from s3o.model.names import BackendName
+from s3o.ledger.seam import Engine, Tx
 from s3o.model.seams import Clock, Entropy, Observer, Transform
 from s3o.model.tenants import StaticBucket
-from s3o.objects.buckets import BucketDirectory
+from s3o.model.values import Bucket
+from s3o.objects.buckets import BucketDirectory, enter_buckets
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.room import RoomMaker
 from s3o.objects.store import ObjectStore
@@ -105,10 +105,8 @@ async def open_house(
         ledger = Ledger(engine, breaker, observer, world.clock, world.entropy)
         candidate = world.entropy.token(16).hex()
         cluster = await ledger.write(lambda tx: ensure_cluster_id(tx, candidate))
-        limits = quota_limits(settings)
-        await ledger.write(lambda tx: sync_quotas(tx, limits))
-        buckets = BucketDirectory(ledger, world.clock)
-        buckets.use(await buckets.prepare(static_buckets(settings)))
+        buckets = BucketDirectory()
+        buckets.use(await enter_settings(ledger, world.clock, settings))
         fleet = await world.build_fleet(settings, observer, world.clock, world.entropy)
         writes, reads, room = LiveWrites(), LiveReads(), RoomMaker()
         store = ObjectStore(
@@ -141,9 +139,15 @@ async def open_house(
             await fleet.aclose()
 
 
-def static_buckets(settings: Settings) -> list[StaticBucket]:
-    """Return the buckets of the configuration."""
-    return [
+async def enter_settings(
+    ledger: Ledger, clock: Clock, settings: Settings
+) -> list[Bucket]:
+    """Write quotas and buckets into the ledger, all or none; return the buckets.
+
+    Raises LedgerError.
+    """
+    quotas = {backend.name: backend.quota_bytes for backend in settings.backends}
+    statics = [
         StaticBucket(
             name=bucket.name,
             public_read=bucket.public_read,
@@ -151,8 +155,10 @@ def static_buckets(settings: Settings) -> list[StaticBucket]:
         )
         for bucket in settings.buckets
     ]
+    now_us = clock.now_us()
 
+    async def enter(tx: Tx) -> list[Bucket]:
+        await sync_quotas(tx, quotas)
+        return await enter_buckets(tx, statics, now_us)
 
-def quota_limits(settings: Settings) -> dict[BackendName, int]:
-    """Return each backend's quota; 0 is none."""
-    return {backend.name: backend.quota_bytes for backend in settings.backends}
+    return await ledger.write(enter)

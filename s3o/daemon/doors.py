@@ -16,7 +16,7 @@ from s3o.ledger.meta import cluster_id
 from s3o.model.tenants import bucket_principal
 from s3o.net.exchange import Handler
 from s3o.net.server import Server, ServerLimits, open_listeners
-from s3o.net.tls import ServerTls, TlsFiles
+from s3o.net.tls import Certificate, ServerTls, TlsFiles
 from s3o.s3api.credentials import CredentialBook, Grant
 from s3o.s3api.door import S3Door
 from s3o.s3api.gate import CredentialGate
@@ -78,17 +78,32 @@ class Doors:
         self._is_draining = True
 
     async def drain(self) -> None:
-        """Stop accepting; wait for the requests in flight."""
+        """Stop accepting; wait for the requests in flight, scrapes last.
+
+        Clients' last requests are worth a scrape, so the metrics listener accepts until
+        they are done. The caller bounds the wait.
+        """
         await self.server.drain()
+        if self._metrics_server is not None:
+            await self._metrics_server.drain()
 
-    def reload_certificate(self) -> None:
-        """Read the certificate's files again; raises CertificateUnusable."""
-        if self._tls is not None:
-            self._tls.reload()
+    @property
+    def certificate(self) -> Certificate | None:
+        """What new connections are shown; None without TLS."""
+        return self._tls.context if self._tls is not None else None
 
-    def use(self, settings: Settings) -> None:
-        """Let in who is in these settings."""
+    def read_certificate(self) -> Certificate | None:
+        """Read the certificate's files again, for use(); None without TLS.
+
+        Raises CertificateUnusable.
+        """
+        return self._tls.read() if self._tls is not None else None
+
+    def use(self, settings: Settings, certificate: Certificate | None) -> None:
+        """Let in who is in these settings, and show this certificate."""
         self._book = credential_book(settings)
+        if self._tls is not None and certificate is not None:
+            self._tls.use(certificate)
 
     def _front(self, settings: Settings) -> Front:
         doors: dict[str, Handler] = {

@@ -1,9 +1,9 @@
 """Reload in place: read the file again, check all of it, then change all at once.
 
-Rules: an unusable file changes nothing; what may fail (the ledger, the certificate) is
-done before anything changes; the change itself has no await in it, so a request sees
-one configuration. Settings that need a restart are named in the log and keep their old
-value.
+Rules: an unusable file changes nothing; what may fail is done before anything changes,
+the certificate read and checked first, then one transaction of the ledger; the change
+itself has no await in it, so a request sees one configuration. Settings that need a
+restart are named in the log and keep their old value.
 """
 
 import os
@@ -15,10 +15,10 @@ from s3o.config import ConfigError, load
 from s3o.config.diff import plan_reload
 from s3o.config.settings import Settings
 from s3o.daemon.backends import backend_limits
-from s3o.daemon.build import House, quota_limits, static_buckets
+from s3o.daemon.build import House, enter_settings
 from s3o.daemon.doors import Doors
 from s3o.daemon.sdnotify import Notifier
-from s3o.ledger.quotas import sync_quotas
+from s3o.daemon.services import Services
 from s3o.model.errors import LedgerError
 from s3o.model.facts import Happened
 from s3o.model.names import BackendName
@@ -29,10 +29,16 @@ class Reloader:
     """Waits for SIGHUP and carries it out, one reload at a time."""
 
     def __init__(
-        self, house: House, doors: Doors, settings_path: str, notifier: Notifier
+        self,
+        house: House,
+        doors: Doors,
+        services: Services,
+        settings_path: str,
+        notifier: Notifier,
     ) -> None:
         self._house = house
         self._doors = doors
+        self._services = services
         self._path = settings_path
         self._notifier = notifier
         self._asked = trio.Event()
@@ -65,11 +71,9 @@ class Reloader:
 
     async def _put_into_force(self, settings: Settings) -> bool:
         house = self._house
-        quotas = quota_limits(settings)
         try:
-            self._doors.reload_certificate()
-            buckets = await house.buckets.prepare(static_buckets(settings))
-            await house.ledger.write(lambda tx: sync_quotas(tx, quotas))
+            certificate = await trio.to_thread.run_sync(self._doors.read_certificate)
+            buckets = await enter_settings(house.ledger, house.world.clock, settings)
         except (CertificateUnusable, LedgerError) as error:
             self._say("error", "reload failed, nothing changed", reason=str(error))
             return False
@@ -81,7 +85,8 @@ class Reloader:
         house.buckets.use(buckets)
         house.fleet.replace_limits(limits)
         house.observed.log.set_level(settings.server.log_level)
-        self._doors.use(settings)
+        self._doors.use(settings, certificate)
+        self._services.runner.reconsider()
         self._say(
             "info",
             "configuration reloaded",

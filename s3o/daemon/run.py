@@ -124,7 +124,7 @@ async def serve_house(
     async with open_house(world, settings, observed, stop.ledger_broke) as house:
         doors = Doors(house)
         services = Services(house)
-        reloader = Reloader(house, doors, settings_path, notifier)
+        reloader = Reloader(house, doors, services, settings_path, notifier)
         with stop.at_once:
             async with trio.open_nursery() as exporters:
                 await exporters.start(observed.lines.run)

@@ -20,6 +20,9 @@ _RECORD_BYTES = 16 * KIB  # RFC 8446: the most one record carries
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
+Certificate = ssl.SSLContext
+
+
 class CertificateUnusable(Exception):
     """The files do not make a certificate that can be served."""
 
@@ -48,9 +51,13 @@ class ServerTls:
         """The context of new connections."""
         return self._context
 
-    def reload(self) -> None:
-        """Read the files again; raises CertificateUnusable and keeps the old ones."""
-        self._context = _load(self._files)
+    def read(self) -> Certificate:
+        """Read the files again, for use(); raises CertificateUnusable."""
+        return _load(self._files)
+
+    def use(self, certificate: Certificate) -> None:
+        """Show it to new connections; open ones keep theirs."""
+        self._context = certificate
 
 
 def _load(files: TlsFiles) -> ssl.SSLContext:
