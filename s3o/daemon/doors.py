@@ -51,7 +51,7 @@ class Doors:
         self._metrics = MetricsDoor(house.observed.metrics, clock)
         self._health = HealthDoor(self._vitals(), clock)
         self.server = self._make_server(self._front(settings), self._tls)
-        self._metrics_server = self._make_metrics_server(settings)
+        self.metrics_server = self._make_metrics_server(settings)
 
     async def open(self, nursery: trio.Nursery) -> None:
         """Bind and serve; returns when connections are accepted.
@@ -59,11 +59,11 @@ class Doors:
         Raises AddressUnusable.
         """
         settings = self._house.live.current
-        if self._metrics_server is not None:
+        if self.metrics_server is not None:
             address = settings.telemetry.metrics.listen
             assert address is not None
             await nursery.start(
-                self._metrics_server.serve, await open_listeners(address)
+                self.metrics_server.serve, await open_listeners(address)
             )
         listeners = await open_listeners(settings.server.listen_addr)
         await nursery.start(self.server.serve, listeners)
@@ -78,14 +78,16 @@ class Doors:
         self._is_draining = True
 
     async def drain(self) -> None:
-        """Stop accepting; wait for the requests in flight, scrapes last.
-
-        Clients' last requests are worth a scrape, so the metrics listener accepts until
-        they are done. The caller bounds the wait.
-        """
+        """Stop accepting clients; wait for the requests in flight."""
         await self.server.drain()
-        if self._metrics_server is not None:
-            await self._metrics_server.drain()
+
+    async def drain_metrics(self) -> None:
+        """Do the same for a metrics listener of its own, if there is one.
+
+        To be called after drain(): a scrape while requests end is worth having.
+        """
+        if self.metrics_server is not None:
+            await self.metrics_server.drain()
 
     @property
     def certificate(self) -> Certificate | None:

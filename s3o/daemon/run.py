@@ -6,7 +6,7 @@
           listeners        accept loops, one task per connection
             wait for SIGTERM or SIGINT; SIGHUP reloads in place
             readiness off; shutdown_delay; stop accepting; idle connections close
-          requests in flight finish until the drain deadline
+          requests in flight finish until the drain deadline, then a scrape
         services finish the item in hand until their deadline
       final usage flush; then exporters end
 
@@ -37,6 +37,7 @@ from s3o.net.tls import CertificateUnusable
 
 EXIT_STOPPED, EXIT_FAILED = 0, 1
 DRAIN_S = 30.0
+SCRAPE_S = 2.0  # for a scrape in flight, after the requests
 
 # What an operator can mend: told in one line, without a traceback.
 KNOWN_FAILURES = (S3OError, OSError, AddressUnusable, CertificateUnusable)
@@ -173,6 +174,8 @@ async def _serve(
             await trio.sleep(server.shutdown_delay)
             with trio.move_on_after(DRAIN_S):
                 await doors.drain()
+            with trio.move_on_after(SCRAPE_S):
+                await doors.drain_metrics()
             listening.cancel_scope.cancel()
         services.stop()
 
