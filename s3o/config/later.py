@@ -25,7 +25,6 @@ LATER = (
     Later(("server", "max_concurrent_writes"), (0,)),
     Later(("server", "load_shed_threshold"), (0.0,)),
     Later(("server", "admission_wait"), (0.0,)),
-    Later(("auth", "allow_sigv2"), (False,)),
     Later(("database", "driver"), ("sqlite",)),
     Later(("telemetry", "tracing", "enabled"), (False,)),
     Later(("circuit_breaker", "parallel_broadcast"), (False,)),

@@ -154,7 +154,7 @@ class Doors:
 
 def credential_book(settings: Settings) -> CredentialBook:
     """Return everybody whom the settings let in."""
-    return CredentialBook(
+    grants = (
         Grant(
             principal=bucket_principal(bucket.name),
             access_key_id=credential.access_key_id,
@@ -170,6 +170,7 @@ def credential_book(settings: Settings) -> CredentialBook:
         for bucket in settings.buckets
         for credential in bucket.credentials
     )
+    return CredentialBook(grants, allows_sigv2=settings.auth.allow_sigv2)
 
 
 def _server_tls(settings: Settings) -> ServerTls | None:

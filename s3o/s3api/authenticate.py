@@ -2,8 +2,8 @@
 
 Rules:
 - A request has exactly one mechanism: signature version 4 in the Authorization header,
-  a presigned query, or X-Proxy-Token. Two are refused, and one that fails never falls
-  through to another.
+  a presigned query (of version 2 only where that is allowed), or X-Proxy-Token. Two are
+  refused, and one that fails never falls through to another, nor to nobody.
 - `host` and every x-amz-* header must be signed: else somebody on the way could turn a
   signed PUT into a copy.
 - An unknown access key costs the same work as a wrong signature; comparisons take
@@ -15,9 +15,7 @@ Source: AWS, "Authenticating requests (AWS Signature Version 4)".
 """
 
 import hmac
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
@@ -28,19 +26,18 @@ from s3o.model.errors import (
     HeadersNotSigned,
     InvalidArgument,
     InvalidRequest,
-    NotSupported,
     PresignedExpired,
     RequestTimeTooSkewed,
-    S3OError,
     SeveralAuthMechanisms,
     SignatureMismatch,
     SigV2Refused,
     UnknownAccessKey,
 )
 from s3o.net.exchange import RequestHead
-from s3o.s3api.body import BodyPlan
-from s3o.s3api.credentials import Caller, CredentialBook
-from s3o.wire.aws_chunked import Form
+from s3o.s3api.authenticate_sigv2 import check_sigv2_presigned
+from s3o.s3api.credentials import CredentialBook
+from s3o.s3api.payload import PAYLOAD_HEADER, Authenticated, plan_body
+from s3o.wire import sigv2
 from s3o.wire.dates import render_iso_date
 from s3o.wire.sigv4 import (
     ALGORITHM,
@@ -54,24 +51,17 @@ from s3o.wire.target import Query, Target
 
 MAX_SKEW_US = 15 * 60 * 1_000_000  # AWS
 PROXY_HEADER = "x-proxy-token"
-_PAYLOAD_HEADER = "x-amz-content-sha256"
-_PRESIGNED_NAMES = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature")
-_FORMS = {form.value: form for form in Form}
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Authenticated:
-    """A caller and their body; there is no other way to either."""
-
-    caller: Caller
-    body: BodyPlan
+# Any of them means that the query was meant to prove something; whatever is wrong
+# with it, its sender is not to be taken for somebody anonymous.
+_PRESIGNED_NAMES = frozenset({"x-amz-algorithm", "x-amz-credential", "x-amz-signature"})
+_SIGV2_NAMES = frozenset({sigv2.ACCESS_KEY.lower(), sigv2.SIGNATURE.lower()})
 
 
 class _Mechanism(Enum):
     HEADER = auto()
     PRESIGNED = auto()
     SIGV2 = auto()
+    SIGV2_PRESIGNED = auto()
     TOKEN = auto()
 
 
@@ -89,7 +79,9 @@ def authenticate(
             return _check_presigned(head, target, book, now_us)
         case _Mechanism.TOKEN:
             return _check_token(head, book)
-        case _Mechanism.SIGV2:
+        case _Mechanism.SIGV2_PRESIGNED if book.allows_sigv2:
+            return check_sigv2_presigned(head, target, book, now_us)
+        case _Mechanism.SIGV2 | _Mechanism.SIGV2_PRESIGNED:
             raise SigV2Refused()
         case None:
             raise AccessDenied()
@@ -98,13 +90,14 @@ def authenticate(
 def _find_mechanism(fields: Mapping[str, str], query: Query) -> _Mechanism | None:
     found: list[_Mechanism] = []
     authorization = fields.get("authorization")
-    if authorization:
+    if authorization is not None:
         found.append(_find_scheme(authorization))
     if query.pairs:
-        if any(map(query.has, _PRESIGNED_NAMES)):
+        names = {name.lower() for name in query.names}
+        if names & _PRESIGNED_NAMES:
             found.append(_Mechanism.PRESIGNED)
-        if query.has("AWSAccessKeyId"):
-            found.append(_Mechanism.SIGV2)
+        if names & _SIGV2_NAMES:
+            found.append(_Mechanism.SIGV2_PRESIGNED)
     if PROXY_HEADER in fields:
         found.append(_Mechanism.TOKEN)
     if len(found) > 1:
@@ -118,6 +111,8 @@ def _find_scheme(authorization: str) -> _Mechanism:
         return _Mechanism.HEADER
     if scheme == "AWS":
         return _Mechanism.SIGV2
+    if not authorization:
+        raise AccessDenied
     # The value may be a password; only its scheme is repeated.
     raise InvalidArgument(
         "Authorization", scheme[:64], "Unsupported Authorization Type"
@@ -138,10 +133,10 @@ def _check_header(
         )
     if abs(now_us - claim.signed_at_us) > MAX_SKEW_US:
         raise RequestTimeTooSkewed(date or "", render_iso_date(now_us))
-    payload = fields.get(_PAYLOAD_HEADER)
+    payload = fields.get(PAYLOAD_HEADER)
     if payload is None:
         raise InvalidRequest(
-            f"Missing required header for this request: {_PAYLOAD_HEADER}"
+            f"Missing required header for this request: {PAYLOAD_HEADER}"
         )
     return _check_claim(head, target, book, claim, payload, target.query.pairs)
 
@@ -168,7 +163,7 @@ def _check_presigned(
     payload = target.query.get("X-Amz-Content-Sha256")
     if payload is None:
         # A header that says otherwise must be signed, like all of its kind.
-        payload = head.fields.get(_PAYLOAD_HEADER, UNSIGNED_PAYLOAD)
+        payload = head.fields.get(PAYLOAD_HEADER, UNSIGNED_PAYLOAD)
     return _check_claim(head, target, book, claim, payload, pairs)
 
 
@@ -204,7 +199,7 @@ def _check_claim(
     if fields.get("x-amz-security-token") or target.query.get("X-Amz-Security-Token"):
         raise AccessDenied("there are no temporary credentials here")
     chain = partial(ChunkSigner, key, claim.timestamp, signatory.scope, expected)
-    plan = _plan_body(head, payload, signatory.access_key_id, chain)
+    plan = plan_body(head, payload, signatory.access_key_id, chain)
     return Authenticated(caller, plan)
 
 
@@ -223,42 +218,5 @@ def _check_token(head: RequestHead, book: CredentialBook) -> Authenticated:
     caller = book.find_token(head.fields[PROXY_HEADER])
     if caller is None:
         raise AccessDenied()
-    payload = head.fields.get(_PAYLOAD_HEADER, UNSIGNED_PAYLOAD)
-    return Authenticated(caller, _plan_body(head, payload, "", None))
-
-
-def _plan_body(
-    head: RequestHead,
-    payload: str,
-    access_key_id: str,
-    chain: partial[ChunkSigner] | None,
-) -> BodyPlan:
-    """Return how the body is to be read, from the payload mode that was signed."""
-    form = _FORMS.get(payload)
-    is_hash = _SHA256.fullmatch(payload) is not None
-    if form is None and not is_hash and payload != UNSIGNED_PAYLOAD:
-        raise _unknown_mode(payload)
-    if form is not None and head.method != "PUT":
-        raise InvalidRequest(f"{form} is only for uploads of objects and parts")
-    if form is not None and form.is_signed and chain is None:
-        raise InvalidRequest(f"{form} needs a signed request")
-    return BodyPlan(
-        fields=head.fields,
-        content_length=head.content_length,
-        is_chunked=head.is_chunked,
-        sha256=payload.lower() if is_hash else None,
-        form=form,
-        chain=chain if form is not None and form.is_signed else None,
-        access_key_id=access_key_id,
-    )
-
-
-def _unknown_mode(payload: str) -> S3OError:
-    if payload.startswith("STREAMING-AWS4-ECDSA-"):
-        return NotSupported(payload[:64])
-    return InvalidArgument(
-        _PAYLOAD_HEADER,
-        payload[:128],
-        f"{_PAYLOAD_HEADER} must be {UNSIGNED_PAYLOAD}, {', '.join(Form)} or a valid "
-        "sha256 value.",
-    )
+    payload = head.fields.get(PAYLOAD_HEADER, UNSIGNED_PAYLOAD)
+    return Authenticated(caller, plan_body(head, payload, "", None))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from s3o.model.names import BucketName
 from s3o.model.tenants import EVERY_PERMISSION, Permission
+from s3o.wire import sigv2
 from s3o.wire.sigv4 import KeyCache, Scope, SigningKey
 
 # What unknown access keys are checked against, so that they cost the same work.
@@ -93,14 +94,22 @@ class _Account:
 class CredentialBook:
     """All credentials of one configuration."""
 
-    __slots__ = ("_accounts", "_keys", "_tokens", "region")
+    __slots__ = ("_accounts", "_keys", "_tokens", "allows_sigv2", "region")
 
-    def __init__(self, grants: Iterable[Grant], region: str | None = None) -> None:
+    def __init__(
+        self,
+        grants: Iterable[Grant],
+        region: str | None = None,
+        *,
+        allows_sigv2: bool = False,
+    ) -> None:
         """Take all grants; with a region, signatures for another one are refused.
 
         No access key and no token is there twice: the configuration has checked that.
+        allows_sigv2: whether what is presigned with version 2 proves anything.
         """
         self.region = region
+        self.allows_sigv2 = allows_sigv2
         self._keys = KeyCache()
         self._accounts: dict[str, _Account] = {}
         self._tokens: dict[bytes, Caller] = {}
@@ -128,6 +137,16 @@ class CredentialBook:
         if account is None:
             return self._keys.get(_NOBODY, scope), None
         return self._keys.get(account.secret, scope), account.caller
+
+    def sign_v2(self, access_key_id: str, text: str) -> tuple[str, Caller | None]:
+        """Return the signature of version 2 that must be there, and whom it proves.
+
+        An unknown access key gives a signature of equal work and None.
+        """
+        account = self._accounts.get(access_key_id)
+        if account is None:
+            return sigv2.sign(_NOBODY, text), None
+        return sigv2.sign(account.secret, text), account.caller
 
     def find_token(self, token: str) -> Caller | None:
         """Return whom a token proves.

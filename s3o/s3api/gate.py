@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from s3o.model.seams import Clock, DigestedSource
 from s3o.model.values import ChecksumAlgorithm
 from s3o.net.exchange import Exchange
-from s3o.s3api.authenticate import Authenticated, authenticate
+from s3o.s3api.authenticate import authenticate
 from s3o.s3api.body import open_body, read_document
 from s3o.s3api.credentials import Caller, CredentialBook
+from s3o.s3api.payload import Authenticated
 from s3o.wire.target import Target
 
 

@@ -3,12 +3,14 @@
 SDKs move x-amz-* headers there, and mean them. They are merged with the headers before
 anything is decided, so that none is overlooked; what belongs to the signature itself
 stays where it is. Checksum parameters are ignored: some SDKs presign the checksum of
-the empty body for an upload that is not empty.
+the empty body for an upload that is not empty. A URL presigned with version 2 carries
+Content-Type and Content-MD5 in the same way.
 """
 
 from collections.abc import Mapping
 
 from s3o.model.errors import InvalidArgument
+from s3o.wire import sigv2
 from s3o.wire.headers import encode_header_value
 from s3o.wire.target import Query
 
@@ -30,18 +32,22 @@ def merge_hoisted_headers(fields: Mapping[str, str], query: Query) -> Mapping[st
     """
     if not query.pairs:
         return fields
+    others = sigv2.HOISTED_HEADERS if query.has(sigv2.ACCESS_KEY) else ()
     hoisted: dict[str, str] = {}
     for parameter, value in query.pairs:
         name = parameter.lower()
-        if (
-            not parameter.isascii()
-            or not name.startswith(_PREFIX)
-            or name in _SIGNATURE
-            or (name.startswith(_CHECKSUM_PREFIX) and name != "x-amz-checksum-mode")
-        ):
+        if not parameter.isascii() or not (_is_hoisted(name) or name in others):
             continue
         text = encode_header_value(parameter, value)
         if hoisted.get(name, text) != text or fields.get(name, text) != text:
             raise InvalidArgument(parameter, value, "given twice with two values")
         hoisted[name] = text
     return {**fields, **hoisted} if hoisted else fields
+
+
+def _is_hoisted(name: str) -> bool:
+    return (
+        name.startswith(_PREFIX)
+        and name not in _SIGNATURE
+        and (not name.startswith(_CHECKSUM_PREFIX) or name == "x-amz-checksum-mode")
+    )

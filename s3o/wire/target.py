@@ -63,11 +63,13 @@ class Target:
     """What a request is about.
 
     bucket is None for the service itself and never empty; it may still be no valid
-    name. key is None for the bucket itself, else UTF-8 and never empty.
+    name. key is None for the bucket itself, else UTF-8 and never empty. is_in_host:
+    whether the host, and not the path, names the bucket.
     """
 
     bucket: str | None
     key: bytes | None
+    is_in_host: bool
     path: str  # as sent
     canonical_path: str  # decoded and encoded again: what is signed
     query: Query
@@ -84,6 +86,7 @@ def parse_target(target: str, host: str | None, domains: Sequence[str]) -> Targe
         raise InvalidUri("the target is not a path")
     path, _, query = target.partition("?")
     bucket = find_bucket_in_host(host, domains) if host and domains else None
+    is_in_host = bucket is not None
     if bucket is None:
         raw_bucket, _, raw_key = path[1:].partition("/")
         if not raw_bucket and path != "/":
@@ -95,6 +98,7 @@ def parse_target(target: str, host: str | None, domains: Sequence[str]) -> Targe
     return Target(
         bucket=bucket,
         key=_decode(raw_key) or None,
+        is_in_host=is_in_host,
         path=path,
         canonical_path=path if is_plain else encode_path(_decode(path)),
         query=parse_query(query) if query else _NO_QUERY,

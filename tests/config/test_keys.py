@@ -182,7 +182,6 @@ def test_every_section_is_accepted_while_it_asks_for_nothing():
 @pytest.mark.parametrize(
     ("section", "path"),
     [
-        ("auth: {allow_sigv2: true}", "auth.allow_sigv2"),
         ("telemetry: {tracing: {enabled: true, endpoint: 'a:1'}}",
          "telemetry.tracing.enabled"),
         ("circuit_breaker: {parallel_broadcast: true}",

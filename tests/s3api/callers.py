@@ -10,8 +10,9 @@ from botocore.credentials import Credentials
 from s3o.model.names import BucketName
 from s3o.model.tenants import bucket_principal
 from s3o.net.exchange import RequestHead
-from s3o.s3api.authenticate import Authenticated, authenticate
+from s3o.s3api.authenticate import authenticate
 from s3o.s3api.credentials import CredentialBook, Grant
+from s3o.s3api.payload import Authenticated
 from s3o.wire import sigv4
 from s3o.wire.sigv4_claims import parse_timestamp
 from s3o.wire.target import parse_target
