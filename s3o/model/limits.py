@@ -53,6 +53,7 @@ TLS_HANDSHAKE_S = 10.0
 
 # Listings.
 LIST_KEYS = 1000
+LIST_PARTS = 1000  # AWS: ListParts, GetObjectAttributes
 BUCKETS_PAGE = 10_000
 
 # Names on backends.

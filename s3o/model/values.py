@@ -129,6 +129,7 @@ class ObjectVersion:
     sha256: str | None = None
     part_sizes: tuple[int, ...] = ()
     layout: tuple[tuple[int, int, int], ...] = ()  # (blob, offset, length); () = one
+    part_checksums: tuple[str, ...] = ()  # in part order; of checksum's algorithm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

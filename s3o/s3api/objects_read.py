@@ -2,7 +2,7 @@
 
 Everything but the bytes is answered from the ledger's row: 304, 412 and 416 touch no
 backend. Checksums are told only when asked for, and never on a range: clients would
-compare the whole object's with the slice (boto3 issue 4512).
+compare the whole object's with the slice (boto3 issue 4512). A part has its own.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 """
@@ -23,9 +23,15 @@ from s3o.wire.headers import (
     render_not_modified_headers,
     render_object_headers,
 )
+from s3o.wire.parts import (
+    PART_PARAMETER,
+    find_part,
+    parse_part_number,
+    part_checksum,
+)
 from s3o.wire.ranges import parse_range, render_content_range
 
-_PARAMETERS = frozenset({VERSION_PARAMETER})
+_PARAMETERS = frozenset({VERSION_PARAMETER, PART_PARAMETER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +112,21 @@ class ObjectReads:
 def plan_view(call: Call, version: ObjectVersion) -> View:
     """Decide what a GET or HEAD of version answers.
 
-    Raises PreconditionFailed, RangeNotSatisfiable, InvalidArgument.
+    Raises PreconditionFailed, RangeNotSatisfiable, InvalidPartNumber, InvalidArgument,
+    InvalidRequest.
     """
     fields = call.fields
     pairs = call.query.pairs
     overrides = parse_overrides(pairs) if pairs else None
+    part_number = parse_part_number(call.query, fields) if pairs else None
     outcome = evaluate_read(fields, version.etag, version.created_at_us)
     if outcome is ReadOutcome.NOT_MODIFIED:
         return View(
             status=304, headers=render_not_modified_headers(version), interval=None
         )
     headers = render_object_headers(version, overrides)
+    if part_number is not None:
+        return _view_part(call, version, part_number, headers)
     wanted = fields.get("range")
     if wanted is not None and is_range_wanted(
         fields, version.etag, version.created_at_us
@@ -129,11 +139,30 @@ def plan_view(call: Call, version: ObjectVersion) -> View:
             return View(status=206, headers=headers, interval=interval)
     if version.checksum is not None and _is_checksum_wanted(call):
         headers += checksum_headers(version.checksum)
-    return View(
-        status=200,
-        headers=headers,
-        interval=Interval(0, version.size) if version.size else None,
-    )
+    return View(status=200, headers=headers, interval=_whole(version))
+
+
+def _view_part(
+    call: Call, version: ObjectVersion, number: int, headers: list[tuple[str, str]]
+) -> View:
+    """Decide what the answer about one part is; a plain object is its own part 1.
+
+    Bytes that are none have no Content-Range, so an empty object is answered whole.
+    """
+    interval = find_part(version, number)
+    if version.part_sizes:
+        headers.append(("x-amz-mp-parts-count", str(len(version.part_sizes))))
+    if interval is not None:
+        headers.append(("content-range", render_content_range(interval, version.size)))
+    checksum = part_checksum(version, number)
+    if checksum is not None and _is_checksum_wanted(call):
+        headers += checksum_headers(checksum)
+    is_whole = interval is None and not version.part_sizes
+    return View(status=200 if is_whole else 206, headers=headers, interval=interval)
+
+
+def _whole(version: ObjectVersion) -> Interval | None:
+    return Interval(0, version.size) if version.size else None
 
 
 def _is_checksum_wanted(call: Call) -> bool:

@@ -18,6 +18,7 @@ from s3o.model.errors import (
 )
 from s3o.objects.buckets import BucketDirectory
 from s3o.objects.store import ObjectStore
+from s3o.s3api.attributes import ObjectAttributes
 from s3o.s3api.buckets import BucketOperations
 from s3o.s3api.deletes import ObjectDeletes
 from s3o.s3api.listings import ObjectListings
@@ -39,6 +40,7 @@ def list_operations(
         *ObjectWrites(objects).operations(),
         *ObjectDeletes(objects).operations(),
         *ObjectTagging(objects).operations(),
+        *ObjectAttributes(objects).operations(),
     )
 
 

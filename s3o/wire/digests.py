@@ -271,6 +271,11 @@ def checksum_headers(checksum: Checksum) -> tuple[tuple[str, str], ...]:
     )
 
 
+def checksum_element(algorithm: ChecksumAlgorithm) -> str:
+    """Return the name of the XML element that carries such a checksum."""
+    return f"Checksum{algorithm}"
+
+
 def combine_crcs(first: Checksum, second: Checksum, second_bytes: int) -> Checksum:
     """Return the CRC of two byte strings from their CRCs, without the bytes."""
     assert first.algorithm is second.algorithm

@@ -144,6 +144,11 @@ class FakeObjects:
         self.objects[(bucket.name, key)] = (version, body)
         return version
 
+    def change(self, key, **changes):
+        """Change what the row of an object in photos says."""
+        version, body = self.objects["photos", key]
+        self.objects["photos", key] = replace(version, **changes), body
+
     async def delete(self, bucket, key, conditions):
         """As ObjectStore."""
         self._enter("delete")

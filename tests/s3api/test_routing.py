@@ -19,6 +19,7 @@ LISTED = [
 SERVED = {
     ("GET", "/photos", "location"),
     ("POST", "/photos", "delete"),
+    ("GET", "/photos/a", "attributes"),
     *((method, "/photos/a", "tagging") for method in ("GET", "PUT", "DELETE")),
     *((method, "/photos/a", "versionId") for method in ("GET", "HEAD", "DELETE")),
 }
@@ -60,7 +61,10 @@ def test_every_listed_subresource_is_in_the_table():
         ("PUT", "/photos/a?partNumber=1", 400),
         ("PUT", "/photos/a?uploadId=x", 405),
         ("PUT", "/photos/a?partNumber=1&uploadId=x", 501),
-        ("GET", "/photos/a?partNumber=1", 501),
+        ("GET", "/photos/a?partNumber=1", 206),
+        ("DELETE", "/photos/a?partNumber=1", 501),
+        ("GET", "/photos/a?partNumber=1&uploadId=x", 501),
+        ("HEAD", "/photos/a?attributes", 501),
         ("GET", "/photos/a?uploads", 400),
         ("GET", "/photos/a?versions", 400),
         ("DELETE", "/photos/a?versions", 400),
