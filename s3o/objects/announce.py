@@ -6,7 +6,7 @@ patience where cleanup may free some), committed, or dropped. Bytes are never de
 on doubt: when the ledger does not answer, the intent stays.
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from s3o.backends.fleet import Fleet
 from s3o.ledger.commits import Commit, Committed, commit_object
 from s3o.ledger.intents import Choose, drop_intent
 from s3o.ledger.ledger import Ledger
-from s3o.ledger.seam import Tx
+from s3o.ledger.seam import Step, Tx
 from s3o.model.errors import BackendsFailed, LedgerError, NoRoom, WriteLost
 from s3o.model.facts import IntentOpened, IntentResolved
 from s3o.model.names import BackendName, StorageKey
@@ -92,35 +92,58 @@ class Announcer:
         Raises WriteLost, LedgerError (the intent stays), and what the commit refuses
         (then the intent is dropped before this raises).
         """
-        try:
-            committed = await self._ledger.write(partial(commit_object, commit=commit))
-        except (LedgerError, WriteLost):
-            # Unknown or undone by somebody else: bytes are never deleted on doubt.
-            self.resolved("ambiguous", commit.storage_key)
-            raise
-        except BaseException:
-            await self.drop(commit.storage_key, "commit refused", is_ambiguous=False)
-            raise
-        self.resolved("committed", commit.storage_key)
+        drop = partial(
+            self.drop, commit.storage_key, "commit refused", is_ambiguous=False
+        )
+        committed = await self.settle(
+            partial(commit_object, commit=commit), commit.storage_key, drop
+        )
         if committed.displaced:
             self._room.poke()
         return committed
+
+    async def settle(
+        self,
+        step: Step[T],
+        storage_key: StorageKey,
+        drop: Callable[[], Awaitable[None]],
+    ) -> T:
+        """Run a committing step; drop ends the intent when the step is refused.
+
+        Raises WriteLost, LedgerError (the intent stays), and what the step refuses.
+        """
+        try:
+            done = await self._ledger.write(step)
+        except (LedgerError, WriteLost):
+            # Unknown or undone by somebody else: bytes are never deleted on doubt.
+            self.resolved("ambiguous", storage_key)
+            raise
+        except BaseException:
+            await drop()
+            raise
+        self.resolved("committed", storage_key)
+        return done
 
     async def drop(
         self, storage_key: StorageKey, reason: str, *, is_ambiguous: bool
     ) -> None:
         """Undo an intent, whatever is going on; the reaper does it if this fails."""
+        await self.undo(
+            partial(
+                drop_intent,
+                storage_key=storage_key,
+                reason=reason,
+                now_us=self._clock.now_us(),
+                is_ambiguous=is_ambiguous,
+            ),
+            storage_key,
+        )
+
+    async def undo(self, step: Step[object], storage_key: StorageKey) -> None:
+        """Run a dropping step, whatever is going on; the reaper does it otherwise."""
         with trio.move_on_after(DROP_S, shield=True):
             try:
-                await self._ledger.write(
-                    partial(
-                        drop_intent,
-                        storage_key=storage_key,
-                        reason=reason,
-                        now_us=self._clock.now_us(),
-                        is_ambiguous=is_ambiguous,
-                    )
-                )
+                await self._ledger.write(step)
             except LedgerError:
                 self.resolved("ambiguous", storage_key)
             else:

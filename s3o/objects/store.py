@@ -32,6 +32,8 @@ from s3o.model.values import (
     StoredObject,
     WriteConditions,
 )
+from s3o.objects.announce import Announcer
+from s3o.objects.failover import Failover
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.read import ObjectReader
 from s3o.objects.room import RoomMaker
@@ -79,16 +81,18 @@ class ObjectStore:
         self._max_object_size = max_object_size
         self._reads = reads
         self._room = room
+        announcer = Announcer(ledger, fleet, observer, clock, room)
+        failover = Failover(observer)
         self._writer = Writer(
             ledger,
             fleet,
             transform,
-            observer,
             clock,
             entropy,
             cluster_id=cluster_id,
             live=live,
-            room=room,
+            announcer=announcer,
+            failover=failover,
         )
 
     async def head(

@@ -13,6 +13,7 @@ finish or undo it:
   never deleted on doubt.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,12 +31,9 @@ from s3o.ledger.seam import Tx
 from s3o.model import limits
 from s3o.model.errors import (
     BackendCircuitOpen,
-    BackendError,
     BackendOverUsage,
-    BackendsFailed,
     BlobDamaged,
 )
-from s3o.model.facts import WriteFailedOver
 from s3o.model.names import (
     BackendName,
     ObjectKey,
@@ -45,7 +43,7 @@ from s3o.model.names import (
     make_version_id,
     make_write_id,
 )
-from s3o.model.seams import Clock, DigestedSource, Entropy, Observer, Transform
+from s3o.model.seams import Clock, DigestedSource, Entropy, Transform
 from s3o.model.values import (
     BlobHeaders,
     Bucket,
@@ -55,9 +53,9 @@ from s3o.model.values import (
     WriteConditions,
 )
 from s3o.objects.announce import Announcer
-from s3o.objects.flow import ReplayableSource, ReplayBudget, StoredSource
+from s3o.objects.failover import Failover
+from s3o.objects.flow import ReplayableSource, StoredSource
 from s3o.objects.live import LiveWrites
-from s3o.objects.room import RoomMaker
 from s3o.wire.record import Record, plan_blob_headers
 
 
@@ -73,31 +71,30 @@ class PutCall:
 
 
 class Writer:
-    """Carries out PUTs. Owns: the replay memory of the process."""
+    """Carries out PUTs."""
 
     def __init__(
         self,
         ledger: Ledger,
         fleet: Fleet,
         transform: Transform,
-        observer: Observer,
         clock: Clock,
         entropy: Entropy,
         *,
         cluster_id: str,
         live: LiveWrites,
-        room: RoomMaker,
+        announcer: Announcer,
+        failover: Failover,
     ) -> None:
         self._ledger = ledger
         self._fleet = fleet
         self._transform = transform
-        self._observer = observer
         self._clock = clock
         self._entropy = entropy
         self._cluster_id = cluster_id
         self._live = live
-        self._announcer = Announcer(ledger, fleet, observer, clock, room)
-        self._replay = ReplayBudget()
+        self._announcer = announcer
+        self._failover = failover
 
     async def put(self, call: PutCall) -> tuple[ObjectVersion, BackendName]:
         """Store the body as the key's current version; say where it went.
@@ -106,41 +103,31 @@ class Writer:
         nothing), NoRoom, BackendsFailed, WriteLost, LedgerError. Then the key answers
         as before, unless the reaper can prove later that the write was complete.
         """
-        window = self._replay.take(call.source.size)
-        try:
-            return await self._put(call, ReplayableSource(call.source, window))
-        finally:
-            self._replay.give_back(window)
-
-    async def _put(
-        self, call: PutCall, plain: ReplayableSource
-    ) -> tuple[ObjectVersion, BackendName]:
         version_id = make_version_id(self._clock.now_us(), self._entropy.token(10))
-        failed: dict[BackendName, str] = {}
-        while True:
-            write_id = make_write_id(self._entropy.token(16))
-            storage_key = make_storage_key(call.bucket.name, call.key, write_id)
-            with self._live.working_on(storage_key):
-                opened = await self._open(call, storage_key, version_id, failed)
-                try:
-                    version = await self._attempt(
-                        call, plain, storage_key, version_id, opened
-                    )
-                except BackendError as error:
-                    failed[opened.backend] = str(error)
-                    self._note_failover(opened.backend, error)
-                    if not plain.rewind():
-                        reasons = tuple(failed.values())
-                        raise BackendsFailed("PutObject", reasons) from error
-                    continue
-                return version, opened.backend
+        return await self._failover.carry(
+            "PutObject", call.source, partial(self._put_once, call, version_id)
+        )
+
+    async def _put_once(
+        self,
+        call: PutCall,
+        version_id: VersionId,
+        plain: ReplayableSource,
+        failed: Mapping[BackendName, str],
+    ) -> tuple[ObjectVersion, BackendName]:
+        write_id = make_write_id(self._entropy.token(16))
+        storage_key = make_storage_key(call.bucket.name, call.key, write_id)
+        with self._live.working_on(storage_key):
+            opened = await self._open(call, storage_key, version_id, failed)
+            version = await self._attempt(call, plain, storage_key, version_id, opened)
+            return version, opened.backend
 
     async def _open(
         self,
         call: PutCall,
         storage_key: StorageKey,
         version_id: VersionId,
-        failed: dict[BackendName, str],
+        failed: Mapping[BackendName, str],
     ) -> OpenedIntent:
         """Reserve room on the best candidate; wait for cleanup where that may help."""
         stored_size = self._transform.stored_size(call.source.size)
@@ -273,10 +260,3 @@ class Writer:
             backend_version=receipt.backend_version,
         )
         return (await self._announcer.commit(commit)).version
-
-    def _note_failover(self, backend: BackendName, error: BackendError) -> None:
-        self._observer.note(
-            WriteFailedOver(
-                operation="PutObject", failed_backend=backend, reason=str(error)
-            )
-        )
