@@ -137,6 +137,7 @@ class Doors:
             limits,
             self._house.world.clock,
             refuse=self._s3.refuse,
+            refuse_head=self._s3.refuse_head,
             crashed=self._s3.crashed,
             tls=tls,
         )

@@ -64,13 +64,16 @@ class ServerLimits:
 class Service:
     """What a connection needs of its server.
 
-    refuse: the answer to a request that net itself refuses. crashed: reports an
-    exception nobody expected (exchange is None between requests) and returns the answer
-    that is sent if none has begun.
+    refuse: the answer to a request whose handler let a refusal through. refuse_head:
+    reports a head that no request can be made of, with the client's address, and
+    returns the answer; the last of its connection. crashed: reports an exception
+    nobody expected (exchange is None between requests) and returns the answer that is
+    sent if none has begun.
     """
 
     handler: Handler
     refuse: Callable[[RequestError], Answer]
+    refuse_head: Callable[[RequestError, str], Answer]
     crashed: Callable[[Exception, Exchange | None], Answer]
     limits: ServerLimits
     dates: DateLine
@@ -83,7 +86,9 @@ def parse_with_h11(raw: bytes) -> RequestHead:
         parser.receive_data(raw)
         request = parser.next_event()
     except h11.RemoteProtocolError as exc:
-        raise BadRequest(f"malformed request: {exc}") from exc
+        # Behind the colon stand the client's own bytes, perhaps a credential.
+        reason = str(exc).partition(":")[0]
+        raise BadRequest(f"malformed request: {reason}") from exc
     if not isinstance(request, h11.Request):
         raise BadRequest("malformed request head")
     headers = tuple(
@@ -299,7 +304,7 @@ class Connection:
 
     async def _refuse(self, refusal: RequestError) -> None:
         """Answer a head that no exchange can be made of, and end."""
-        status, headers, body = self._service.refuse(refusal)
+        status, headers, body = self._service.refuse_head(refusal, self._stream.peer)
         fields = render_fields(headers)
         date = self._service.dates.render()
         head = render_head(status, fields, date, len(body), is_last=True)

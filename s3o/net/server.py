@@ -39,12 +39,14 @@ class Server:
         clock: Clock,
         *,
         refuse: Callable[[RequestError], Answer],
+        refuse_head: Callable[[RequestError, str], Answer],
         crashed: Callable[[Exception, Exchange | None], Answer],
         tls: ServerTls | None = None,
     ) -> None:
         self._service = Service(
             handler=handler,
             refuse=refuse,
+            refuse_head=refuse_head,
             crashed=crashed,
             limits=limits,
             dates=DateLine(clock),

@@ -99,11 +99,37 @@ class S3Door:
             self._note_finished(visit, started_s)
 
     def refuse(self, error: RequestError) -> Answer:
-        """Return the answer to bytes that never became a request."""
+        """Return the answer to a request that another handler refused."""
         identity = Identity(
             request_id=new_request_id(self._entropy), host_id=self._host_id
         )
         return render_error(error, identity, "")
+
+    def refuse_head(self, error: RequestError, remote: str) -> Answer:
+        """Return the answer to bytes that never became a request, and note it.
+
+        An attack on the framing must be visible. Nothing of those bytes is believed:
+        the line has no method, no path, no key.
+        """
+        chosen = new_request_id(self._entropy)
+        identity = Identity(request_id=chosen, host_id=self._host_id)
+        status, headers, body = render_error(error, identity, "")
+        self._observer.note(RequestStarted(method=""))
+        self._observer.note(
+            RequestFinished(
+                event="s3.HeadRefused",
+                operation="",
+                method="",
+                path="",
+                status=status,
+                duration_s=0.0,
+                request_id=chosen,
+                remote=remote,
+                response_bytes=len(body),
+                error=describe(error),
+            )
+        )
+        return status, headers, body
 
     def crashed(self, error: Exception, exchange: Exchange | None) -> Answer:
         """Report what nobody foresaw; return the answer for its client."""

@@ -80,6 +80,7 @@ class World:
             ServerLimits(),
             TrioClock(),
             refuse=lambda _error: (400, (), b""),
+            refuse_head=lambda _error, _peer: (400, (), b""),
             crashed=lambda _error, _exchange: (500, (), b""),
         )
         client, peer = memory_stream_pair()

@@ -53,6 +53,7 @@ class Listening:
     limits: ServerLimits = field(default_factory=ServerLimits)
     heads: list[RequestHead] = field(default_factory=list)
     crashes: list[Exception] = field(default_factory=list)
+    refused: list[tuple[RequestError, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Build the server around the handler."""
@@ -61,12 +62,17 @@ class Listening:
             self.limits,
             FixedClock(),
             refuse=refuse,
+            refuse_head=self._refuse_head,
             crashed=self._crashed,
         )
 
     async def _handle(self, exchange: Exchange) -> None:
         self.heads.append(exchange.head)
         await self.handler(exchange)
+
+    def _refuse_head(self, refusal: RequestError, peer: str) -> Answer:
+        self.refused.append((refusal, peer))
+        return refuse(refusal)
 
     def _crashed(self, crash: Exception, exchange: Exchange | None) -> Answer:
         self.crashes.append(crash)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from s3o.model.errors import BadRequest
 from s3o.model.limits import DRAIN_BYTES, MIB
+from s3o.net.connection import parse_with_h11
 from s3o.net.exchange import Exchange
 from tests.net.heads import ACCEPTED, REFUSED, SMUGGLED, TOO_LARGE
 from tests.net.listening import Listening, read_answers
@@ -47,6 +49,7 @@ async def test_ambiguous_head_is_answered_and_nothing_behind_it_runs(raw):
     assert 1 == answer.count(b"HTTP/1.1 ")
     assert [] == listening.targets
     assert [] == listening.crashes
+    assert 1 == len(listening.refused)
 
 
 @pytest.mark.parametrize("raw", TOO_LARGE.values(), ids=TOO_LARGE.keys())
@@ -142,3 +145,11 @@ async def test_small_unread_body_that_has_arrived_is_skipped():
 
     assert [(403, b"no")] * 3 == read_answers(answer, "PUT", "PUT", "GET")
     assert ["/a", "/a", "/stolen"] == listening.targets
+
+
+def test_what_a_client_sent_is_not_repeated_in_the_refusal():
+    """A header that is broken in the middle of a credential ends up in the log."""
+    with pytest.raises(BadRequest) as caught:
+        parse_with_h11(b"GET / HTTP/1.1\r\nHost: a\r\nAuthori zation: s3cr3t\r\n\r\n")
+
+    assert "malformed request: illegal header line" == caught.value.reason

@@ -51,6 +51,7 @@ async def _serving(
         listening.limits,
         FixedClock(),
         refuse=refuse,
+        refuse_head=lambda refusal, _peer: refuse(refusal),
         crashed=lambda crash, _: (500, (), repr(crash).encode()),
         tls=tls,
     )

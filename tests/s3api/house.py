@@ -325,6 +325,7 @@ class House:
             ServerLimits(),
             self.clock,
             refuse=self.door.refuse,
+            refuse_head=self.door.refuse_head,
             crashed=self.door.crashed,
         )
 
