@@ -193,6 +193,18 @@ class AclNotSupported(RequestError):
 
 
 @dataclass(eq=False)
+class MissingHeader(RequestError):
+    """A header that the operation cannot do without."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class UnexpectedContent(RequestError):
+    """A body beside a header that says all there is to say."""
+
+
+@dataclass(eq=False)
 class NotSupported(RequestError):
     """A sub-resource, header or operation this product does not have (yet)."""
 

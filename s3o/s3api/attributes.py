@@ -15,6 +15,7 @@ from s3o.model.numbers import parse_uint
 from s3o.model.tenants import Permission
 from s3o.model.values import ObjectVersion
 from s3o.objects.store import ObjectStore
+from s3o.s3api.authorize import demand_credential
 from s3o.s3api.call import Call
 from s3o.s3api.operation import Level, Operation
 from s3o.s3api.versions import VERSION_PARAMETER, named_version
@@ -63,6 +64,7 @@ class ObjectAttributes:
 
     async def get(self, call: Call) -> None:
         """GetObjectAttributes, with the conditions of a read."""
+        demand_credential(call.caller)
         request = parse_attributes_request(call.fields)
         with named_version(call):
             version = await self._objects.head(

@@ -64,6 +64,12 @@ def demand(caller: Caller, needs: Permission) -> None:
         raise AccessDenied
 
 
+def demand_credential(caller: Caller) -> None:
+    """Raise AccessDenied for anonymous callers: public is the object, and no more."""
+    if caller.is_anonymous:
+        raise AccessDenied
+
+
 def _is_own_name(caller: Caller, name: str) -> bool:
     """Whether a configured bucket's own credentials ask for it, in mid-reload."""
     return caller.principal == bucket_principal(BucketName(name))

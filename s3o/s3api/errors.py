@@ -162,6 +162,15 @@ _CLIENTS_DOING: dict[type[S3OError], Row] = {
     errors.AclNotSupported: Row(
         400, "AccessControlListNotSupported", "The bucket does not allow ACLs"
     ),
+    errors.MissingHeader: Row(
+        400,
+        "MissingSecurityHeader",
+        "Your request was missing a required header.",
+        extra(MissingHeaderName="name"),
+    ),
+    errors.UnexpectedContent: Row(
+        400, "UnexpectedContent", "This request does not support content."
+    ),
     errors.NotSupported: Row(501, "NotImplemented", not_supported),
     errors.MethodNotAllowed: Row(
         405,

@@ -105,7 +105,7 @@ class ObjectListings:
         """ListObjects: continues after a marker, which is a name."""
         request = parse_list_request(call.query)
         marker = call.query.get("marker") or ""
-        page = await self._page(call.bucket, request, marker)
+        page = await read_page(self._objects, call.bucket, request, marker)
         # AWS says where to go on only when it is not plain from the last key.
         next_marker = page.next_after if request.delimiter else None
         await call.respond_xml(
@@ -125,7 +125,7 @@ class ObjectListings:
             if token is not None
             else start_after or ""
         )
-        page = await self._page(call.bucket, request, after)
+        page = await read_page(self._objects, call.bucket, request, after)
         await call.respond_xml(
             render_list_v2(
                 call.bucket,
@@ -137,16 +137,20 @@ class ObjectListings:
             )
         )
 
-    async def _page(self, bucket: Bucket, request: ListRequest, after: str) -> Page:
-        if request.limit == 0:
-            return _EMPTY
-        return await self._objects.list(
-            bucket,
-            prefix=request.prefix,
-            delimiter=request.delimiter,
-            after=after,
-            limit=request.limit,
-        )
+
+async def read_page(
+    objects: ObjectStore, bucket: Bucket, request: ListRequest, after: str
+) -> Page:
+    """Return what a listing shows behind after; none asked for is none left."""
+    if request.limit == 0:
+        return _EMPTY
+    return await objects.list(
+        bucket,
+        prefix=request.prefix,
+        delimiter=request.delimiter,
+        after=after,
+        limit=request.limit,
+    )
 
 
 def render_token(bucket: Bucket, request: ListRequest, after: str) -> str:
@@ -192,7 +196,7 @@ def render_list_v1(
     ]
     if next_marker is not None:
         parts.append(f"<NextMarker>{encode(next_marker)}</NextMarker>")
-    parts += _render_bounds(request, page)
+    parts += render_bounds(request, page)
     parts += _render_entries(page, encode, render_owner(bucket.owner))
     return document("ListBucketResult", parts)
 
@@ -219,13 +223,14 @@ def render_list_v2(
     if start_after is not None:
         parts.append(f"<StartAfter>{encode(start_after)}</StartAfter>")
     parts.append(f"<KeyCount>{len(page.entries)}</KeyCount>")
-    parts += _render_bounds(request, page)
+    parts += render_bounds(request, page)
     owner = render_owner(bucket.owner) if has_owner else ""
     parts += _render_entries(page, encode, owner)
     return document("ListBucketResult", parts)
 
 
-def _render_bounds(request: ListRequest, page: Page) -> list[str]:
+def render_bounds(request: ListRequest, page: Page) -> list[str]:
+    """Return the elements that say how much a page may hold, and whether it does."""
     parts = [f"<MaxKeys>{request.limit}</MaxKeys>"]
     if request.delimiter:
         parts.append(f"<Delimiter>{request.encode(request.delimiter)}</Delimiter>")
@@ -238,21 +243,24 @@ def _render_bounds(request: ListRequest, page: Page) -> list[str]:
 
 def _render_entries(page: Page, encode: Callable[[str], str], owner: str) -> list[str]:
     contents = [
-        _render_version(entry, encode, owner)
+        _render_object(entry, encode, owner)
         for entry in page.entries
         if not isinstance(entry, str)
     ]
-    prefixes = [
+    return contents + render_prefixes(page, encode)
+
+
+def render_prefixes(page: Page, encode: Callable[[str], str]) -> list[str]:
+    """Return the elements of a page's common prefixes."""
+    return [
         f"<CommonPrefixes><Prefix>{encode(entry)}</Prefix></CommonPrefixes>"
         for entry in page.entries
         if isinstance(entry, str)
     ]
-    return contents + prefixes
 
 
-def _render_version(
-    version: ObjectVersion, encode: Callable[[str], str], owner: str
-) -> str:
+def render_facts(version: ObjectVersion) -> str:
+    """Return what every listing says of an object: date, ETag, checksum, size."""
     checksum = ""
     if version.checksum is not None:
         checksum = (
@@ -260,9 +268,16 @@ def _render_version(
             f"<ChecksumType>{version.checksum.type}</ChecksumType>"
         )
     return (
-        f"<Contents><Key>{encode(version.key)}</Key>"
         f"<LastModified>{render_iso_date(version.created_at_us)}</LastModified>"
         f"<ETag>&quot;{escape(version.etag)}&quot;</ETag>{checksum}"
-        f"<Size>{version.size}</Size>{owner}"
+        f"<Size>{version.size}</Size>"
+    )
+
+
+def _render_object(
+    version: ObjectVersion, encode: Callable[[str], str], owner: str
+) -> str:
+    return (
+        f"<Contents><Key>{encode(version.key)}</Key>{render_facts(version)}{owner}"
         f"<StorageClass>{version.facts.storage_class}</StorageClass></Contents>"
     )

@@ -9,7 +9,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 
 from dataclasses import dataclass
 
-from s3o.model.errors import S3OError
+from s3o.model.errors import InvalidRequest, S3OError
 from s3o.model.tenants import Permission
 from s3o.model.values import Interval, ObjectVersion, StoredObject
 from s3o.objects.store import ObjectStore
@@ -118,6 +118,12 @@ def plan_view(call: Call, version: ObjectVersion) -> View:
     fields = call.fields
     pairs = call.query.pairs
     overrides = parse_overrides(pairs) if pairs else None
+    if overrides and call.caller.is_anonymous:
+        # Whoever passes a link on would choose how a page of the bucket is taken.
+        raise InvalidRequest(
+            "Request specific response headers cannot be used for anonymous GET "
+            "requests."
+        )
     part_number = parse_part_number(call.query, fields) if pairs else None
     outcome = evaluate_read(fields, version.etag, version.created_at_us)
     if outcome is ReadOutcome.NOT_MODIFIED:

@@ -18,6 +18,7 @@ from s3o.model.errors import (
 )
 from s3o.objects.buckets import BucketDirectory
 from s3o.objects.store import ObjectStore
+from s3o.s3api.acl import AccessControl
 from s3o.s3api.attributes import ObjectAttributes
 from s3o.s3api.buckets import BucketOperations
 from s3o.s3api.deletes import ObjectDeletes
@@ -26,6 +27,7 @@ from s3o.s3api.objects_read import ObjectReads
 from s3o.s3api.objects_write import ObjectWrites
 from s3o.s3api.operation import Level, Operation
 from s3o.s3api.tagging import ObjectTagging
+from s3o.s3api.version_listing import VersionListing
 from s3o.wire.target import Query, Target
 
 
@@ -41,6 +43,8 @@ def list_operations(
         *ObjectDeletes(objects).operations(),
         *ObjectTagging(objects).operations(),
         *ObjectAttributes(objects).operations(),
+        *VersionListing(objects).operations(),
+        *AccessControl(objects).operations(),
     )
 
 

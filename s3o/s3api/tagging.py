@@ -7,6 +7,7 @@ from s3o.model import limits
 from s3o.model.errors import MalformedXml
 from s3o.model.tenants import Permission
 from s3o.objects.store import ObjectStore
+from s3o.s3api.authorize import demand_credential
 from s3o.s3api.call import Call
 from s3o.s3api.documents import read_xml
 from s3o.s3api.operation import Level, Operation
@@ -65,6 +66,7 @@ class ObjectTagging:
 
     async def get(self, call: Call) -> None:
         """GetObjectTagging: an object without tags has an empty set."""
+        demand_credential(call.caller)
         with named_version(call):
             version = await self._objects.head(
                 call.bucket, call.key, operation="GetObjectTagging"

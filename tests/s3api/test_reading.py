@@ -1,13 +1,16 @@
 """GET and HEAD through the door: status, headers and bytes, exactly."""
 
+from dataclasses import replace
+
 import pytest
 
 from s3o.model.errors import BackendsFailed
 from s3o.model.facts import RequestFinished
+from s3o.model.tenants import BucketConfig
 from s3o.model.values import Interval
 from s3o.wire.dates import render_http_date
 from tests.fakes.clock import START_US
-from tests.s3api.house import House
+from tests.s3api.house import PHOTOS, House
 
 BODY = bytes(range(256)) * 10
 MODIFIED = render_http_date(START_US)
@@ -175,6 +178,20 @@ async def test_response_overrides_replace_headers(house):
     assert 'attachment; filename="\xc3\xa4"' == reply.headers["content-disposition"]
     assert (400, True) == (split.status, "InvalidArgument" in split.text)
     assert "set-cookie" not in split.headers
+
+
+async def test_anonymous_readers_override_nothing(house):
+    """A link to a public object must not turn an image into a script."""
+    house.buckets.buckets["photos"] = replace(
+        PHOTOS, config=BucketConfig(public_read=True)
+    )
+    target = "/photos/cat.jpg?response-content-type=text/html"
+    plain = await house.ask("GET", "/photos/cat.jpg?x-id=GetObject", caller="anonymous")
+    get = await house.ask("GET", target, caller="anonymous")
+    head = await house.ask("HEAD", target, caller="anonymous")
+
+    assert [200, 400, 400] == [each.status for each in (plain, get, head)]
+    assert "<Code>InvalidRequest</Code>" in get.text
 
 
 async def test_a_missing_key_is_404_and_bare_on_head(house):
