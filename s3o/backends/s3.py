@@ -257,6 +257,22 @@ class S3Backend:
         )
         await self._caller.ask(call, 0)
 
+    async def find_unfitness(self) -> str:
+        """Return why deletes could never be proved here, "" if they can.
+
+        Only a bucket that lets us in and refuses to tell of its versions is unfit; one
+        that lets nobody in may do so tomorrow. Raises BackendError when it cannot be
+        found out now.
+        """
+        try:
+            await self._versions.verify()
+        except BackendRefused as refused:
+            if refused.status >= 500 and refused.status != 501:
+                raise
+            await self.probe()
+            return f"{refused.operation}: {refused.reason}"
+        return ""
+
     async def aclose(self) -> None:
         """Close idle connections."""
         await self._pool.aclose()

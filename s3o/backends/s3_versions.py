@@ -2,8 +2,9 @@
 
 Where a bucket keeps versions, a plain DELETE only hides the bytes, and they stay on the
 operator's bill. So deletes there name versions, and a name is gone when none is left.
-Whether a bucket does so is asked once, before its first delete; where the credential
-may not ask, the first PUT's answer shows it, for it carries a version id.
+Whether a bucket does so is asked once, at the start or before its first delete. Where
+the credential may not ask but may list versions, they are listed before each delete,
+which is right for any bucket; where it may do neither, nothing can be proved gone.
 """
 
 from s3o.backends.s3_calls import Call, Caller
@@ -20,8 +21,9 @@ from s3o.wire.xml_read import parse_xml
 
 _LIST = "ListObjectVersions"
 _ASK = "GetBucketVersioning"
-# Neither implemented, nor known, nor permitted.
-_SILENT_STATUSES = frozenset((400, 403, 404, 405, 501))
+# Neither implemented nor known.
+_SILENT_STATUSES = frozenset((400, 404, 405, 501))
+_ANY_NAME = (("max-keys", "1"), ("versions", ""))
 
 
 class Versions:
@@ -47,6 +49,11 @@ class Versions:
             self._are_kept = self._are_kept or found
         return self._are_kept
 
+    async def verify(self) -> None:
+        """Ask for what deletes will need; raises BackendError where it is refused."""
+        if await self.are_kept():
+            await self._page(_ANY_NAME)
+
     async def _ask(self) -> bool:
         call = self._get(_ASK, (("versioning", ""),))
         try:
@@ -54,7 +61,10 @@ class Versions:
         except BackendRefused as refused:
             if refused.status in _SILENT_STATUSES:
                 return False
-            raise
+            if refused.status != 403:
+                raise
+            await self._page(_ANY_NAME)
+            return True
         try:
             return read_is_versioned(parse_xml(reply.body))
         except MalformedXml:

@@ -1,4 +1,8 @@
-"""From settings to a fleet: every backend made, guarded and metered."""
+"""From settings to a fleet: every backend made, checked, guarded and metered."""
+
+from collections.abc import Sequence
+
+import trio
 
 from s3o.backends.call import CallMeter
 from s3o.backends.directory import DirectoryBackend
@@ -10,13 +14,20 @@ from s3o.backends.seam import Backend
 from s3o.backends.usage import UsageCounters
 from s3o.config.backends import BackendSettings, DirectoryBackendSettings
 from s3o.config.settings import Settings
-from s3o.model.errors import InvalidArgument
+from s3o.model.errors import BackendError, InvalidArgument
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.net.client import ClientPool, Network, Origin
 from s3o.net.tls import client_context
 from s3o.policy.breaker import CircuitBreaker
 from s3o.policy.routing import Strategy
 from s3o.policy.usage import UsageLimits
+
+# A backend that does not answer in this time is the circuit breaker's business.
+CHECK_S = 5.0
+MAY_NOT_LIST = (
+    "the credential may not find out which versions the bucket keeps; allow "
+    "s3:GetBucketVersioning and s3:ListBucketVersions"
+)
 
 
 def backend_limits(settings: BackendSettings) -> BackendLimits:
@@ -42,20 +53,49 @@ async def build_fleet(
     """Make all configured backends ready.
 
     Raises BackendError for a directory that cannot be used, InvalidArgument for an
-    endpoint that makes no sense. Owns: nothing; the fleet is closed by
-    its caller.
+    endpoint that makes no sense or a bucket that may hide what it deletes. Owns:
+    nothing; the fleet is closed by its caller.
     """
     names = [backend.name for backend in settings.backends]
     counters = UsageCounters(names, clock)
     guarded = []
+    inners: list[Backend] = []
     for backend in settings.backends:
         meter = CallMeter(counters.of(backend.name))
         inner = await _open(
             backend, meter, clock, entropy, network, settings.server.backend_timeout
         )
+        inners.append(inner)
         guarded.append(guard(inner, meter, settings, backend, observer, clock, entropy))
     strategy = Strategy(settings.routing_strategy)
-    return Fleet(guarded, strategy=strategy, counters=counters)
+    fleet = Fleet(guarded, strategy=strategy, counters=counters)
+    try:
+        await _refuse_unfit([one for one in inners if isinstance(one, S3Backend)])
+    except BaseException:
+        await fleet.aclose()
+        raise
+    return fleet
+
+
+async def _refuse_unfit(backends: Sequence[S3Backend]) -> None:
+    """Raise InvalidArgument for the first bucket whose deletes can never be proved."""
+    found = [""] * len(backends)
+
+    async def check(position: int) -> None:
+        try:
+            found[position] = await backends[position].find_unfitness()
+        except BackendError:
+            return  # down, throttled, shut out: it may be well tomorrow
+
+    with trio.move_on_after(CHECK_S):
+        async with trio.open_nursery() as nursery:
+            for position in range(len(backends)):
+                nursery.start_soon(check, position)
+    for backend, reason in zip(backends, found, strict=True):
+        if reason:
+            raise InvalidArgument(
+                "backends", backend.name, f"{MAY_NOT_LIST} ({reason})"
+            )
 
 
 def guard(

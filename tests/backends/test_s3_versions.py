@@ -8,7 +8,12 @@ from collections.abc import Iterable
 import pytest
 import trio
 
-from s3o.model.errors import BackendProtocolError, BackendRefused, BackendThrottled
+from s3o.model.errors import (
+    BackendError,
+    BackendProtocolError,
+    BackendRefused,
+    BackendThrottled,
+)
 from s3o.model.values import BlobHeaders
 from tests.backends.s3_house import NAME, OTHER, S3House, error, settings_of
 from tests.fakes.scripted_server import render
@@ -143,14 +148,14 @@ async def test_failed_listing_fails_its_own_name_only(house: S3House) -> None:
     [
         render(body=b"<VersioningConfiguration/>"),
         render(body=b"nonsense"),
-        error(403, "AccessDenied"),
+        error(404, "NoSuchKey"),
         error(501, "NotImplemented"),
     ],
 )
 async def test_bucket_that_tells_nothing_of_versions_keeps_none(
     house: S3House, answer: bytes
 ) -> None:
-    """Asked once; a restricted credential is common."""
+    """Asked once; many providers never heard of it."""
     house.server.add(answer, render(204), render(204))
     await house.backend.delete([NAME])
     await house.backend.delete([OTHER])
@@ -160,9 +165,9 @@ async def test_bucket_that_tells_nothing_of_versions_keeps_none(
 
 
 async def test_answer_to_a_put_gives_versions_away(house: S3House) -> None:
-    """Also where the credential may not ask, or they were switched on today."""
+    """They may have been switched on today."""
     house.server.add(
-        error(403, "AccessDenied"),
+        error(501, "NotImplemented"),
         render(204),
         render(200, {"x-amz-version-id": "v1"}),
         versions(("Version", NAME, "v1")),
@@ -174,6 +179,82 @@ async def test_answer_to_a_put_gives_versions_away(house: S3House) -> None:
     await house.backend.aclose()
 
     assert house.requests[4].target.endswith("?versionId=v1")
+
+
+async def test_credential_that_may_not_ask_may_list(house: S3House) -> None:
+    """Listing answers the question for each name, whatever the bucket keeps."""
+    house.server.add(
+        error(403, "AccessDenied"), versions(), versions(("Version", NAME, "null"))
+    )
+    await house.backend.delete([NAME])
+    await house.backend.aclose()
+
+    assert ["GET", "GET", "GET", "DELETE"] == [one.method for one in house.requests]
+    assert house.requests[3].target.endswith("?versionId=null")
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId"])
+async def test_nothing_is_gone_while_nobody_tells_of_versions(
+    house: S3House, code: str
+) -> None:
+    """A plain DELETE might only hide the bytes: they stay in the queue and counted."""
+    house.server.add(error(403, code), error(403, code))
+    with pytest.raises(BackendRefused):
+        await house.backend.delete([NAME])
+    house.server.add(render(body=b"<VersioningConfiguration/>"), render(204))
+    (outcome,) = await house.backend.delete([NAME])
+    await house.backend.aclose()
+
+    assert outcome.error is None
+    assert ["GET", "GET", "GET", "DELETE"] == [one.method for one in house.requests]
+
+
+UNFIT = error(403, "AccessDenied")
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ((render(body=b"<VersioningConfiguration/>"),), ""),
+        ((error(501, "NotImplemented"),), ""),
+        ((ENABLED, versions()), ""),
+        ((UNFIT, versions(), versions()), ""),
+        ((UNFIT, UNFIT, render()), "ListObjectVersions: 403 AccessDenied"),
+        ((ENABLED, UNFIT, render()), "ListObjectVersions: 403 AccessDenied"),
+        (
+            (ENABLED, error(501, "NotImplemented"), render()),
+            "ListObjectVersions: 501 NotImplemented",
+        ),
+    ],
+)
+async def test_bucket_that_hides_its_versions_is_unfit(
+    house: S3House, answers: tuple[bytes, ...], reason: str
+) -> None:
+    """Found out at the start, not when the first client writes."""
+    house.server.add(*answers)
+    found = await house.backend.find_unfitness()
+    await house.backend.aclose()
+
+    assert reason == found
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (error(503, "SlowDown"),),
+        (error(500, "InternalError"),),
+        (ENABLED, error(500, "InternalError")),
+        (UNFIT, UNFIT, render(403)),  # an account that is locked lets nobody in
+    ],
+)
+async def test_bucket_that_is_down_is_not_unfit(
+    house: S3House, answers: tuple[bytes, ...]
+) -> None:
+    """The other backends must be served meanwhile."""
+    house.server.add(*answers)
+    with pytest.raises(BackendError):
+        await house.backend.find_unfitness()
+    await house.backend.aclose()
 
 
 async def test_unanswered_question_is_asked_again(house: S3House) -> None:
