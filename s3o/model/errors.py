@@ -205,6 +205,32 @@ class UnexpectedContent(RequestError):
 
 
 @dataclass(eq=False)
+class InvalidPart(RequestError):
+    """A Complete lists a part that was not uploaded, or not like that."""
+
+    upload_id: str
+    part_number: int
+    etag: str
+
+
+@dataclass(eq=False)
+class InvalidPartOrder(RequestError):
+    """A Complete lists parts that do not ascend."""
+
+    upload_id: str
+
+
+@dataclass(eq=False)
+class EntityTooSmall(RequestError):
+    """A part other than the last is below the minimum."""
+
+    size_bytes: int
+    minimum_bytes: int
+    part_number: int
+    etag: str
+
+
+@dataclass(eq=False)
 class NotSupported(RequestError):
     """A sub-resource, header or operation this product does not have (yet)."""
 
@@ -350,6 +376,16 @@ class NoSuchUpload(StateError):
 
 
 @dataclass(eq=False)
+class UploadCompleting(StateError):
+    """The upload is being completed, with a manifest other than this or not to abort.
+
+    A repetition may find it completed, or open again.
+    """
+
+    upload_id: str
+
+
+@dataclass(eq=False)
 class BucketAlreadyExists(StateError):
     """Somebody else's bucket has this name."""
 
@@ -399,6 +435,14 @@ class NoRoom(CapacityError):
     """No backend has room for size_bytes within its quotas and limits."""
 
     size_bytes: int
+
+
+@dataclass(eq=False)
+class TooManyUploads(CapacityError):
+    """The bucket has as many multipart uploads in progress as the operator allows."""
+
+    bucket: str
+    limit: int
 
 
 @dataclass(eq=False)

@@ -40,6 +40,7 @@ DRAIN_S = 1.0
 REPLAY_BYTES = 8 * MIB  # kept per write so that another backend can take over
 REPLAY_TOTAL_BYTES = 96 * MIB  # over all writes: 64 of them stay under 400 MiB
 PUT_BYTES = 5 * GIB  # AWS: one PUT or part
+PART_MIN_BYTES = 5 * MIB  # AWS: every part but the last
 CREATE_BUCKET_XML_BYTES = 64 * KIB
 
 # Connections.

@@ -171,6 +171,32 @@ _CLIENTS_DOING: dict[type[S3OError], Row] = {
     errors.UnexpectedContent: Row(
         400, "UnexpectedContent", "This request does not support content."
     ),
+    errors.InvalidPart: Row(
+        400,
+        "InvalidPart",
+        "One or more of the specified parts could not be found. The part may not have "
+        "been uploaded, or the specified entity tag may not match the part's entity "
+        "tag.",
+        extra(UploadId="upload_id", PartNumber="part_number", ETag="etag"),
+    ),
+    errors.InvalidPartOrder: Row(
+        400,
+        "InvalidPartOrder",
+        "The list of parts was not in ascending order. Parts must be ordered by part "
+        "number.",
+        extra(UploadId="upload_id"),
+    ),
+    errors.EntityTooSmall: Row(
+        400,
+        "EntityTooSmall",
+        "Your proposed upload is smaller than the minimum allowed size",
+        extra(
+            ProposedSize="size_bytes",
+            MinSizeAllowed="minimum_bytes",
+            PartNumber="part_number",
+            ETag="etag",
+        ),
+    ),
     errors.NotSupported: Row(501, "NotImplemented", not_supported),
     errors.MethodNotAllowed: Row(
         405,
@@ -273,6 +299,13 @@ _STATES: dict[type[S3OError], Row] = {
         "upload may have been aborted or completed.",
         extra(UploadId="upload_id"),
     ),
+    errors.UploadCompleting: Row(
+        409,
+        "OperationAborted",
+        "A conflicting conditional operation is currently in progress against this "
+        "resource. Please try again.",
+        extra(UploadId="upload_id"),
+    ),
     errors.BucketAlreadyExists: Row(
         409,
         "BucketAlreadyExists",
@@ -324,6 +357,9 @@ _CAPACITIES: dict[type[S3OError], Row] = {
         "SlowDown",
         "Every copy of the object is over its monthly usage limit.",
         headers=retry_after(_LIMIT_S),
+    ),
+    errors.TooManyUploads: _later(
+        503, "SlowDown", "The bucket has too many active multipart uploads."
     ),
     errors.Overloaded: _later(503, "SlowDown", _SLOW_DOWN),
     errors.BackendsFailed: _BACKENDS_FAILED,
