@@ -20,9 +20,10 @@ from s3o.model.names import BackendName, BucketId, ObjectKey, StorageKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupRow:
-    """One blob to delete.
+    """One blob to delete, or one multipart upload of the backend's own to abort.
 
-    Imported bytes are only deleted while a HEAD still shows stored_bytes and
+    With backend_upload_id, storage_key names that upload, and there are no bytes of
+    that name. Imported bytes are only deleted while a HEAD still shows stored_bytes and
     backend_etag. attempts counts failures since the last confirmation.
     """
 
@@ -42,6 +43,7 @@ class CleanupRow:
     last_error: str | None
     next_retry_us: int
     created_at_us: int
+    backend_upload_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def _row_of(row: Row) -> CleanupRow:
             last_error=rows.optional_text(row[13]),
             next_retry_us=rows.number(row[14]),
             created_at_us=rows.number(row[15]),
+            backend_upload_id=rows.optional_text(row[16]),
         )
     except ValueError as error:
         raise LedgerDamaged("cleanup_queue", str(error)) from None

@@ -18,7 +18,11 @@ REPEAT_AFTER_US = (300_000_000, 3_600_000_000, 86_400_000_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discard:
-    """Bytes that nothing refers to any more; size_bytes as stored."""
+    """Bytes that nothing refers to any more; size_bytes as stored.
+
+    With backend_upload_id it is the backend's own multipart upload of that name, to be
+    aborted: its parts are the bytes.
+    """
 
     backend: BackendName
     bucket_id: BucketId
@@ -30,6 +34,7 @@ class Discard:
     is_imported: bool = False
     backend_version: str | None = None
     backend_etag: str | None = None
+    backend_upload_id: str | None = None
 
 
 async def enqueue(tx: Tx, discard: Discard, moves: QuotaMoves, now_us: int) -> None:
@@ -43,6 +48,7 @@ async def enqueue(tx: Tx, discard: Discard, moves: QuotaMoves, now_us: int) -> N
         storage_key=discard.storage_key,
         backend_version=discard.backend_version,
         backend_etag=discard.backend_etag,
+        backend_upload_id=discard.backend_upload_id,
         origin=rows.IMPORTED if discard.is_imported else rows.OWN,
         reason=discard.reason,
         size_bytes=discard.size_bytes,

@@ -9,6 +9,7 @@ transaction of its own, before it answers.
 
 from dataclasses import dataclass
 
+from s3o.ledger import rows
 from s3o.ledger.buckets import hold_bucket
 from s3o.ledger.displacing import displace
 from s3o.ledger.objects import draw_sequence, find_current
@@ -72,7 +73,19 @@ async def commit_object(tx: Tx, commit: Commit) -> Committed:
 async def publish(
     tx: Tx, intent: IntentRow, commit: Commit, moves: QuotaMoves
 ) -> Committed:
-    """Swap the current row for a taken intent's version; the caller applies moves."""
+    """Make a taken intent of one blob current; the caller applies moves."""
+    committed = await swap_version(tx, intent, commit, moves)
+    await _put_location(tx, intent, commit, moves)
+    return committed
+
+
+async def swap_version(
+    tx: Tx, intent: IntentRow, commit: Commit, moves: QuotaMoves
+) -> Committed:
+    """Swap the current row for a taken intent's version, whose locations follow.
+
+    Refuses before the first change. Raises NoSuchBucket, PreconditionFailed, NoSuchKey.
+    """
     fallback = intent.storage_key.partition("/")[0]
     bucket = await hold_bucket(tx, intent.bucket_id, fallback)
     sequence = await draw_sequence(tx, intent.bucket_id, intent.key)
@@ -82,7 +95,6 @@ async def publish(
     if current is not None:
         displaced = await displace(tx, current, moves, OVERWRITTEN, commit.now_us)
     await _put_version(tx, intent, commit, sequence)
-    await _put_location(tx, intent, commit, moves)
     version = ObjectVersion(
         bucket_id=intent.bucket_id,
         key=intent.key,
@@ -94,6 +106,9 @@ async def publish(
         facts=intent.facts,
         checksum=commit.digests.checksum,
         sha256=commit.digests.sha256,
+        part_sizes=intent.part_sizes,
+        layout=intent.layout,
+        part_checksums=intent.part_checksums,
     )
     return Committed(version, displaced)
 
@@ -121,8 +136,9 @@ async def _put_version(
         checksum_type=checksum.type,
         checksum_value=checksum.value,
         content_hash=commit.digests.sha256,
-        part_sizes=None,
-        layout=None,
+        part_sizes=rows.list_text(intent.part_sizes),
+        layout=rows.list_text(intent.layout),
+        part_checksums=rows.list_text(intent.part_checksums),
         encryption_header=None,
         wrapped_key=None,
         key_id=None,
@@ -139,6 +155,7 @@ async def _put_location(
         backend_name=intent.backend,
         storage_key=intent.storage_key,
         backend_version=commit.backend_version,
+        backend_etag=None,
         stored_bytes=intent.stored_bytes,
         stored_digest=commit.stored_md5,
         now_us=commit.now_us,

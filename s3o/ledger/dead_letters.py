@@ -25,6 +25,7 @@ class DeadLetter:
     last_error: str | None
     first_enqueued_at_us: int
     moved_at_us: int
+    backend_upload_id: str | None = None  # a multipart upload to abort, no blob
 
 
 async def list_dead_letters(tx: Tx, limit: int, after: int = 0) -> list[DeadLetter]:
@@ -43,6 +44,7 @@ async def list_dead_letters(tx: Tx, limit: int, after: int = 0) -> list[DeadLett
             last_error=rows.optional_text(row[9]),
             first_enqueued_at_us=rows.number(row[10]),
             moved_at_us=rows.number(row[11]),
+            backend_upload_id=rows.optional_text(row[12]),
         )
         for row in await tx.all("list_dead_letters", after=after, max_rows=limit)
     ]

@@ -12,17 +12,14 @@ async def displace(
     tx: Tx, version: ObjectVersion, moves: QuotaMoves, reason: str, now_us: int
 ) -> tuple[Location, ...]:
     """Remove every location of version; return them. Their bytes become orphans."""
-    displaced: list[Location] = []
-    for row in await tx.all("take_locations", version_id=version.version_id):
-        try:
-            location = rows.location_of(row[:-1])
-            backend_etag = rows.optional_text(row[-1])
-        except ValueError as error:
-            raise LedgerDamaged("object_locations", str(error)) from None
+    taken = await _take(tx, version)
+    first_blob = min((location.blob for location, _ in taken), default=0)
+    for location, backend_etag in taken:
+        # A version counts where its lowest blob is: blob 0 need not exist.
         moves.add(
             location.backend,
             used=-location.stored_bytes,
-            objects=-int(location.blob == 0),
+            objects=-int(location.blob == first_blob),
         )
         discard = Discard(
             backend=location.backend,
@@ -36,5 +33,14 @@ async def displace(
             backend_etag=backend_etag,
         )
         await enqueue(tx, discard, moves, now_us)
-        displaced.append(location)
-    return tuple(displaced)
+    return tuple(location for location, _ in taken)
+
+
+async def _take(tx: Tx, version: ObjectVersion) -> list[tuple[Location, str | None]]:
+    try:
+        return [
+            (rows.location_of(row[:-1]), rows.optional_text(row[-1]))
+            for row in await tx.all("take_locations", version_id=version.version_id)
+        ]
+    except ValueError as error:
+        raise LedgerDamaged("object_locations", str(error)) from None

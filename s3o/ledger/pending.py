@@ -13,7 +13,15 @@ from s3o.ledger.cleanup_rows import Discard, enqueue
 from s3o.ledger.quotas import QuotaMoves
 from s3o.ledger.seam import Row, Tx, Value
 from s3o.model.errors import LedgerDamaged
-from s3o.model.names import BackendName, BucketId, ObjectKey, StorageKey, VersionId
+from s3o.model.multipart import NATIVE_BLOB
+from s3o.model.names import (
+    BackendName,
+    BucketId,
+    ObjectKey,
+    StorageKey,
+    UploadId,
+    VersionId,
+)
 from s3o.model.values import Checksum, Digests, ObjectFacts, WriteConditions
 
 
@@ -47,6 +55,18 @@ class IntentRow:
     owner: str
     heartbeat: int
     created_at_us: int
+    blob: int = 0
+    part_sizes: tuple[int, ...] = ()
+    part_checksums: tuple[str, ...] = ()
+    layout: tuple[tuple[int, int, int], ...] = ()
+    upload_id: UploadId | None = None  # of parts and completions
+    part_number: int | None = None
+    pinned_blobs: tuple[int, ...] = ()
+
+    @property
+    def is_native_part(self) -> bool:
+        """Whether it announces a part of a backend's own upload: no name to delete."""
+        return self.kind is IntentKind.PART and self.blob == NATIVE_BLOB
 
 
 async def take_intent(tx: Tx, storage_key: StorageKey) -> IntentRow | None:
@@ -65,6 +85,8 @@ async def release_taken(
     is_ambiguous: bool,
 ) -> None:
     """Turn a taken intent's reservation into orphan bytes and queue its name."""
+    assert not intent.is_native_part, "ends with its upload"
+    assert intent.kind is not IntentKind.COMPLETE, "names no blob of its own"
     moves.add(intent.backend, reserved=-intent.stored_bytes)
     discard = Discard(
         backend=intent.backend,
@@ -99,6 +121,13 @@ def intent_of(row: Row) -> IntentRow:
             owner=rows.text(row[27]),
             heartbeat=rows.number(row[28]),
             created_at_us=rows.number(row[29]),
+            blob=rows.size(row[7]),
+            part_sizes=rows.sizes_of(row[22]),
+            layout=rows.layout_of(row[23]),
+            part_checksums=rows.texts_of(row[30]),
+            upload_id=rows.optional_upload_id(row[31]),
+            part_number=None if row[32] is None else rows.size(row[32]),
+            pinned_blobs=rows.sizes_of(row[33]),
         )
     except ValueError as error:
         raise LedgerDamaged("pending_objects", str(error)) from None

@@ -17,6 +17,7 @@ from s3o.model.names import (
     BucketName,
     ObjectKey,
     StorageKey,
+    UploadId,
     VersionId,
 )
 from s3o.model.values import (
@@ -35,7 +36,7 @@ from s3o.model.values import (
 IMPORTED = "imported"
 OWN = "own"
 
-VERSION_COLUMNS = 16
+VERSION_COLUMNS = 17
 
 _NO_FACTS = ObjectFacts()
 # A lookup costs a tenth of what the enumeration's own call does.
@@ -82,6 +83,11 @@ def backend_name(value: Value) -> BackendName:
 def storage_key(value: Value) -> StorageKey:
     """Return a column that names a blob."""
     return StorageKey(text(value))
+
+
+def optional_upload_id(value: Value) -> UploadId | None:
+    """Return a column that names an upload, or NULL."""
+    return None if value is None else UploadId(text(value))
 
 
 def bucket_of(row: Row) -> Bucket:
@@ -197,8 +203,9 @@ def version_of(bucket_id: BucketId, key: ObjectKey, row: Row) -> ObjectVersion:
             facts=facts_of(row[5:10]),
             checksum=checksum_of(row[10:13]),
             sha256=optional_text(row[13]),
-            part_sizes=_sizes(row[14]),
-            layout=_layout(row[15]),
+            part_sizes=sizes_of(row[14]),
+            layout=layout_of(row[15]),
+            part_checksums=texts_of(row[16]),
         )
     except ValueError as error:
         raise LedgerDamaged("objects", str(error)) from None
@@ -236,6 +243,32 @@ def stored_object_of(
     return StoredObject(version=version, locations=tuple(locations))
 
 
+def sizes_of(value: Value) -> tuple[int, ...]:
+    """Read a JSON list of sizes back; NULL is none."""
+    return () if value is None else tuple(size(item) for item in _json_list(value))
+
+
+def texts_of(value: Value) -> tuple[str, ...]:
+    """Read a JSON list of texts back; NULL is none."""
+    return () if value is None else tuple(text(item) for item in _json_list(value))
+
+
+def layout_of(value: Value) -> tuple[tuple[int, int, int], ...]:
+    """Read a JSON list of (blob, offset, length) back; NULL is none."""
+    if value is None:
+        return ()
+    spans: list[tuple[int, int, int]] = []
+    for item in _json_list(value):
+        blob, offset, length = _list(item)
+        spans.append((size(blob), size(offset), size(length)))
+    return tuple(spans)
+
+
+def list_text(values: Sequence[object]) -> str | None:
+    """Render sizes, texts or spans for a column; none at all is NULL."""
+    return json.dumps(values, separators=(",", ":")) if values else None
+
+
 def _json_list(value: Value) -> list[object]:
     return _list(json.loads(text(value)))
 
@@ -244,17 +277,3 @@ def _list(value: object) -> list[object]:
     if isinstance(value, list):
         return value
     raise ValueError("not a list")
-
-
-def _sizes(value: Value) -> tuple[int, ...]:
-    return () if value is None else tuple(size(item) for item in _json_list(value))
-
-
-def _layout(value: Value) -> tuple[tuple[int, int, int], ...]:
-    if value is None:
-        return ()
-    spans: list[tuple[int, int, int]] = []
-    for item in _json_list(value):
-        blob, offset, length = _list(item)
-        spans.append((size(blob), size(offset), size(length)))
-    return tuple(spans)

@@ -26,6 +26,7 @@ BackendName = NewType("BackendName", str)
 StorageKey = NewType("StorageKey", str)
 VersionId = NewType("VersionId", str)  # 32 hex digits, time-ordered
 WriteId = NewType("WriteId", str)  # 32 hex digits, fresh per attempt and per copy
+UploadId = NewType("UploadId", str)  # 44 hex digits, time-ordered and unpredictable
 
 # The providers whose ways are known; backends/profiles says what each means.
 ProfileName = Literal[
@@ -100,6 +101,17 @@ def make_version_id(now_us: int, randomness: bytes) -> VersionId:
     assert len(randomness) == 10
     milliseconds = (now_us // 1000) & ((1 << 48) - 1)
     return VersionId(f"{milliseconds:012x}{randomness.hex()}")
+
+
+def make_upload_id(now_us: int, randomness: bytes) -> UploadId:
+    """Return an id for clients from 16 unpredictable bytes.
+
+    It begins with 48 bits of milliseconds, so that the order of ids is the order of
+    initiation that listings need.
+    """
+    assert len(randomness) == 16
+    milliseconds = (now_us // 1000) & ((1 << 48) - 1)
+    return UploadId(f"{milliseconds:012x}{randomness.hex()}")
 
 
 def make_write_id(randomness: bytes) -> WriteId:

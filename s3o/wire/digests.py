@@ -276,6 +276,13 @@ def checksum_element(algorithm: ChecksumAlgorithm) -> str:
     return f"Checksum{algorithm}"
 
 
+def checksum_of_bytes(algorithm: ChecksumAlgorithm, data: bytes) -> Checksum:
+    """Return the checksum of a few bytes (of parts' checksums, one after another)."""
+    running = Hasher(md5=False, checksum=algorithm)
+    running.update(data)
+    return running.checksum()
+
+
 def combine_crcs(first: Checksum, second: Checksum, second_bytes: int) -> Checksum:
     """Return the CRC of two byte strings from their CRCs, without the bytes."""
     assert first.algorithm is second.algorithm

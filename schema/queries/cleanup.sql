@@ -1,10 +1,12 @@
 -- name: enqueue_cleanup
 INSERT INTO cleanup_queue (
     backend_name, bucket_id, object_key, storage_key, backend_version, backend_etag,
-    origin, reason, size_bytes, is_ambiguous, repeats_left, next_retry, created_at
+    backend_upload_id, origin, reason, size_bytes, is_ambiguous, repeats_left,
+    next_retry, created_at
 ) VALUES (
     :backend_name, :bucket_id, :key, :storage_key, :backend_version, :backend_etag,
-    :origin, :reason, :size_bytes, :is_ambiguous, :repeats_left, :next_us, :now_us
+    :backend_upload_id, :origin, :reason, :size_bytes, :is_ambiguous, :repeats_left,
+    :next_us, :now_us
 );
 
 -- name: due_cleanups
@@ -12,7 +14,7 @@ INSERT INTO cleanup_queue (
 SELECT
     id, backend_name, bucket_id, object_key, storage_key, backend_version,
     backend_etag, origin, reason, size_bytes, is_ambiguous, repeats_left, attempts,
-    last_error, next_retry, created_at
+    last_error, next_retry, created_at, backend_upload_id
 FROM cleanup_queue
 WHERE backend_name = :backend_name AND next_retry <= :now_us
 ORDER BY next_retry, id
@@ -40,13 +42,13 @@ WHERE id = :id;
 -- The bytes are still there, so they stay orphan bytes.
 INSERT INTO cleanup_dlq (
     original_id, backend_name, bucket_id, object_key, storage_key, backend_version,
-    backend_etag, origin, reason, size_bytes, is_ambiguous, attempts, last_error,
-    first_enqueued_at, moved_at
+    backend_etag, backend_upload_id, origin, reason, size_bytes, is_ambiguous,
+    attempts, last_error, first_enqueued_at, moved_at
 )
 SELECT
     id, backend_name, bucket_id, object_key, storage_key, backend_version,
-    backend_etag, origin, reason, size_bytes, is_ambiguous, attempts + 1, :error,
-    created_at, :now_us
+    backend_etag, backend_upload_id, origin, reason, size_bytes, is_ambiguous,
+    attempts + 1, :error, created_at, :now_us
 FROM cleanup_queue WHERE id = :id;
 
 -- name: count_rows
@@ -58,7 +60,7 @@ SELECT
 -- name: list_dead_letters
 SELECT
     id, original_id, backend_name, bucket_id, object_key, storage_key, reason,
-    size_bytes, attempts, last_error, first_enqueued_at, moved_at
+    size_bytes, attempts, last_error, first_enqueued_at, moved_at, backend_upload_id
 FROM cleanup_dlq
 WHERE id > :after
 ORDER BY id
@@ -73,12 +75,12 @@ DELETE FROM cleanup_dlq WHERE id = :id;
 -- name: revive_dead_letter
 INSERT INTO cleanup_queue (
     backend_name, bucket_id, object_key, storage_key, backend_version, backend_etag,
-    origin, reason, size_bytes, is_ambiguous, repeats_left, last_error,
-    next_retry, created_at
+    backend_upload_id, origin, reason, size_bytes, is_ambiguous, repeats_left,
+    last_error, next_retry, created_at
 )
 SELECT
     backend_name, bucket_id, object_key, storage_key, backend_version, backend_etag,
-    origin, reason, size_bytes, is_ambiguous,
+    backend_upload_id, origin, reason, size_bytes, is_ambiguous,
     CASE WHEN is_ambiguous = 0 THEN 0 ELSE CAST(:repeats AS BIGINT) END, last_error,
     :now_us, first_enqueued_at
 FROM cleanup_dlq WHERE id = :id;

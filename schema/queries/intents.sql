@@ -17,7 +17,8 @@ RETURNING
     blob, size, stored_bytes, conditions, content_type, storage_class,
     headers, metadata, tags, etag, checksum_algorithm, checksum_type, checksum_value,
     content_hash, stored_digest, part_sizes, layout,
-    encryption_header, wrapped_key, key_id, owner, heartbeat, created_at;
+    encryption_header, wrapped_key, key_id, owner, heartbeat, created_at,
+    part_checksums, upload_id, part_number, pinned_blobs;
 
 -- name: list_intents
 SELECT
@@ -25,7 +26,8 @@ SELECT
     blob, size, stored_bytes, conditions, content_type, storage_class,
     headers, metadata, tags, etag, checksum_algorithm, checksum_type, checksum_value,
     content_hash, stored_digest, part_sizes, layout,
-    encryption_header, wrapped_key, key_id, owner, heartbeat, created_at
+    encryption_header, wrapped_key, key_id, owner, heartbeat, created_at,
+    part_checksums, upload_id, part_number, pinned_blobs
 FROM pending_objects
 WHERE storage_key > :after
 ORDER BY storage_key

@@ -18,7 +18,7 @@ SELECT
     o.version_id, o.sequence, o.size, o.etag, o.created_at,
     o.content_type, o.storage_class, o.headers, o.metadata, o.tags,
     o.checksum_algorithm, o.checksum_type, o.checksum_value, o.content_hash,
-    o.part_sizes, o.layout,
+    o.part_sizes, o.layout, o.part_checksums,
     l.blob, l.backend_name, l.storage_key, l.backend_version, l.stored_bytes,
     l.stored_digest, l.origin, l.created_at, l.verified_at
 FROM objects AS o LEFT JOIN object_locations AS l ON l.version_id = o.version_id
@@ -30,7 +30,7 @@ SELECT
     version_id, sequence, size, etag, created_at,
     content_type, storage_class, headers, metadata, tags,
     checksum_algorithm, checksum_type, checksum_value, content_hash,
-    part_sizes, layout
+    part_sizes, layout, part_checksums
 FROM objects
 WHERE bucket_id = :bucket_id AND key = :key AND is_delete_marker = 0;
 
@@ -48,12 +48,12 @@ INSERT INTO objects (
     bucket_id, key, version_id, sequence, size, etag, created_at,
     content_type, storage_class, headers, metadata, tags,
     checksum_algorithm, checksum_type, checksum_value, content_hash,
-    part_sizes, layout, encryption_header, wrapped_key, key_id
+    part_sizes, layout, part_checksums, encryption_header, wrapped_key, key_id
 ) VALUES (
     :bucket_id, :key, :version_id, :sequence, :size, :etag, :now_us,
     :content_type, :storage_class, :headers, :metadata, :tags,
     :checksum_algorithm, :checksum_type, :checksum_value, :content_hash,
-    :part_sizes, :layout, :encryption_header, :wrapped_key, :key_id
+    :part_sizes, :layout, :part_checksums, :encryption_header, :wrapped_key, :key_id
 )
 ON CONFLICT (bucket_id, key) DO UPDATE SET
     version_id = excluded.version_id, sequence = excluded.sequence,
@@ -65,7 +65,8 @@ ON CONFLICT (bucket_id, key) DO UPDATE SET
     checksum_type = excluded.checksum_type,
     checksum_value = excluded.checksum_value,
     content_hash = excluded.content_hash, part_sizes = excluded.part_sizes,
-    layout = excluded.layout, encryption_header = excluded.encryption_header,
+    layout = excluded.layout, part_checksums = excluded.part_checksums,
+    encryption_header = excluded.encryption_header,
     wrapped_key = excluded.wrapped_key, key_id = excluded.key_id;
 
 -- name: put_tags
@@ -119,11 +120,11 @@ WHERE bucket_id = :bucket_id AND key = :key AND created_at < :before_us;
 
 -- name: insert_location
 INSERT INTO object_locations (
-    version_id, blob, backend_name, storage_key, backend_version, stored_bytes,
-    stored_digest, created_at
+    version_id, blob, backend_name, storage_key, backend_version, backend_etag,
+    stored_bytes, stored_digest, created_at
 ) VALUES (
-    :version_id, :blob, :backend_name, :storage_key, :backend_version, :stored_bytes,
-    :stored_digest, :now_us
+    :version_id, :blob, :backend_name, :storage_key, :backend_version, :backend_etag,
+    :stored_bytes, :stored_digest, :now_us
 );
 
 -- name: take_locations
