@@ -179,6 +179,13 @@ class InvalidStorageClass(RequestError):
 
 
 @dataclass(eq=False)
+class InvalidRedirect(RequestError):
+    """A website redirect that leads nowhere."""
+
+    value: str
+
+
+@dataclass(eq=False)
 class InvalidLocation(RequestError):
     """A location constraint that is not ours."""
 

@@ -19,7 +19,7 @@ from s3o.s3api.call import Call
 from s3o.s3api.documents import read_xml
 from s3o.s3api.operation import ACL_HEADERS, Level, Operation
 from s3o.s3api.owner import owner_id
-from s3o.s3api.versions import VERSION_PARAMETER, named_version
+from s3o.s3api.presence import VERSION_PARAMETER, expect_object
 from s3o.wire.acl_documents import (
     ACL_ELEMENTS,
     OWNERSHIP_ELEMENTS,
@@ -111,7 +111,7 @@ class AccessControl:
         await call.respond(200)
 
     async def _require_object(self, call: Call, operation: str) -> None:
-        with named_version(call):
+        with expect_object(call):
             await self._objects.head(call.bucket, call.key, operation=operation)
 
 

@@ -18,7 +18,7 @@ from s3o.objects.store import ObjectStore
 from s3o.s3api.authorize import demand_credential
 from s3o.s3api.call import Call
 from s3o.s3api.operation import Level, Operation
-from s3o.s3api.versions import VERSION_PARAMETER, named_version
+from s3o.s3api.presence import VERSION_PARAMETER, expect_object
 from s3o.wire.conditions import ReadOutcome, evaluate_read
 from s3o.wire.dates import render_http_date
 from s3o.wire.digests import checksum_element
@@ -66,7 +66,7 @@ class ObjectAttributes:
         """GetObjectAttributes, with the conditions of a read."""
         demand_credential(call.caller)
         request = parse_attributes_request(call.fields)
-        with named_version(call):
+        with expect_object(call):
             version = await self._objects.head(
                 call.bucket, call.key, operation="GetObjectAttributes"
             )

@@ -22,7 +22,7 @@ from s3o.s3api.credentials import Caller
 from s3o.s3api.documents import read_xml
 from s3o.s3api.errors import message_of, row_of
 from s3o.s3api.operation import Level, Operation
-from s3o.s3api.versions import VERSION_PARAMETER
+from s3o.s3api.presence import VERSION_PARAMETER
 from s3o.wire.client_documents import DELETE_ELEMENTS, DeleteEntry, read_delete
 from s3o.wire.conditions import make_delete_conditions, parse_delete_conditions
 from s3o.wire.versions import NULL_VERSION, names_null_version

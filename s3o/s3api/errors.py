@@ -153,6 +153,12 @@ _CLIENTS_DOING: dict[type[S3OError], Row] = {
         "The storage class you specified is not valid",
         extra(StorageClassRequested="value"),
     ),
+    errors.InvalidRedirect: Row(
+        400,
+        "InvalidRedirectLocation",
+        "The website redirect location must have a prefix of 'http://' or 'https://' "
+        "or '/'.",
+    ),
     errors.InvalidLocation: Row(
         400,
         "InvalidLocationConstraint",

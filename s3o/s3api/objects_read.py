@@ -15,7 +15,7 @@ from s3o.model.values import Interval, ObjectVersion, StoredObject
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
 from s3o.s3api.operation import Level, Operation
-from s3o.s3api.versions import VERSION_PARAMETER, named_version
+from s3o.s3api.presence import VERSION_PARAMETER, expect_object
 from s3o.wire.conditions import ReadOutcome, evaluate_read, is_range_wanted
 from s3o.wire.digests import checksum_headers
 from s3o.wire.headers import (
@@ -77,7 +77,7 @@ class ObjectReads:
 
     async def head(self, call: Call) -> None:
         """HeadObject: the headers of a GET."""
-        with named_version(call):
+        with expect_object(call):
             version = await self._objects.head(call.bucket, call.key)
         view = plan_view(call, version)
         headers = view.headers
@@ -87,7 +87,7 @@ class ObjectReads:
 
     async def get(self, call: Call) -> None:
         """GetObject: the first piece is there before the head of the answer leaves."""
-        with named_version(call):
+        with expect_object(call):
             stored = await self._objects.find(call.bucket, call.key)
         try:
             view = plan_view(call, stored.version)

@@ -11,7 +11,7 @@ from s3o.s3api.authorize import demand_credential
 from s3o.s3api.call import Call
 from s3o.s3api.documents import read_xml
 from s3o.s3api.operation import Level, Operation
-from s3o.s3api.versions import VERSION_PARAMETER, named_version
+from s3o.s3api.presence import VERSION_PARAMETER, expect_object
 from s3o.wire.tags import TAGGING_ELEMENTS, read_tagging, render_tagging
 
 _PARAMETERS = frozenset({VERSION_PARAMETER})
@@ -57,7 +57,7 @@ class ObjectTagging:
 
     async def put(self, call: Call) -> None:
         """PutObjectTagging: the whole set is replaced."""
-        with named_version(call):
+        with expect_object(call):
             root = await read_xml(call, limits.XML_BYTES, TAGGING_ELEMENTS)
             if root is None:
                 raise MalformedXml("no document")
@@ -67,7 +67,7 @@ class ObjectTagging:
     async def get(self, call: Call) -> None:
         """GetObjectTagging: an object without tags has an empty set."""
         demand_credential(call.caller)
-        with named_version(call):
+        with expect_object(call):
             version = await self._objects.head(
                 call.bucket, call.key, operation="GetObjectTagging"
             )
@@ -75,6 +75,6 @@ class ObjectTagging:
 
     async def delete(self, call: Call) -> None:
         """DeleteObjectTagging: 204, also where there were no tags."""
-        with named_version(call):
+        with expect_object(call):
             await self._objects.put_tags(call.bucket, call.key, ())
         await call.respond(204)

@@ -13,6 +13,7 @@ from s3o.model import limits
 from s3o.model.errors import (
     AclNotSupported,
     InvalidArgument,
+    InvalidRedirect,
     InvalidStorageClass,
     MetadataTooLarge,
 )
@@ -24,9 +25,11 @@ from s3o.wire.tags import parse_tagging_header
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 METADATA_PREFIX = "x-amz-meta-"
 
+_REDIRECT = "x-amz-website-redirect-location"
+_REDIRECT_PREFIXES = ("/", "http://", "https://")
 _STANDARD_HEADERS = (
     *("cache-control", "content-disposition", "content-encoding", "content-language"),
-    *("expires", "x-amz-website-redirect-location"),
+    *("expires", _REDIRECT),
 )
 _STORAGE_CLASSES = frozenset(
     {
@@ -67,6 +70,9 @@ def parse_object_facts(fields: Mapping[str, str]) -> ObjectFacts:
     encoding = _strip_aws_chunked(standard.pop("content-encoding", ""))
     if encoding:
         standard["content-encoding"] = encoding
+    redirect = standard.get(_REDIRECT, "/")
+    if not redirect.startswith(_REDIRECT_PREFIXES):
+        raise InvalidRedirect(redirect)
     return ObjectFacts(
         content_type=fields.get("content-type") or DEFAULT_CONTENT_TYPE,
         headers=tuple(sorted(standard.items())),

@@ -9,8 +9,6 @@ import trio
 from s3o.ledger.listing import Page
 from s3o.model.errors import (
     AccessDenied,
-    MessageTooLong,
-    MissingContentLength,
     NoSuchBucket,
     NoSuchKey,
     S3OError,
@@ -20,14 +18,9 @@ from s3o.model.values import Bucket, ObjectVersion, StoredObject
 from s3o.net.memory import memory_stream_pair
 from s3o.net.server import Server, ServerLimits
 from s3o.policy.conditional import check_write
+from s3o.s3api.body import BodyPlan, open_body, read_document
 from s3o.s3api.credentials import ANONYMOUS, Caller
 from s3o.s3api.door import S3Door
-from s3o.wire.digests import (
-    DEFAULT_ALGORITHM,
-    Hasher,
-    parse_declared_checksum,
-    verify_checksum,
-)
 from tests.fakes.clock import START_US, ManualClock
 from tests.fakes.entropy import SeededEntropy
 from tests.fakes.observer import RecordingObserver
@@ -215,55 +208,23 @@ class _Reading:
         return self._body[start : self._position]
 
 
-@dataclass
-class _Digests:
-    md5: str
-    checksum: object
-
-
-class FakeSource:
-    """A request body that checks what its client declared of it."""
-
-    def __init__(self, exchange, kept=None) -> None:
-        length = exchange.head.content_length
-        if length is None:
-            raise MissingContentLength
-        self._declared = parse_declared_checksum(exchange.head.fields)
-        algorithm = self._declared.algorithm if self._declared else DEFAULT_ALGORITHM
-        algorithm = kept or algorithm
-        self._hasher = Hasher(checksum=algorithm)
-        self._exchange = exchange
-        self.size = length
-
-    async def read(self) -> bytes:
-        piece = await self._exchange.read()
-        self._hasher.update(piece)
-        if not piece and self._declared is not None:
-            verify_checksum(self._declared.expected, self._hasher.checksum())
-        return piece
-
-    @property
-    def digests(self):
-        return _Digests(self._hasher.md5_hex(), self._hasher.checksum())
-
-
 class FakeAdmitted:
-    """A caller whom the test names."""
+    """A caller whom the test names; the body is read and verified as always."""
 
     def __init__(self, exchange, caller: Caller) -> None:
         self._exchange = exchange
         self.caller = caller
+        self._plan = BodyPlan(
+            fields=exchange.head.fields,
+            content_length=exchange.head.content_length,
+            is_chunked=exchange.head.is_chunked,
+        )
 
     def open_source(self, algorithm=None):
-        return FakeSource(self._exchange, algorithm)
+        return open_body(self._exchange, self._plan, algorithm=algorithm)
 
     async def read_document(self, limit_bytes: int) -> bytes:
-        pieces = []
-        while piece := await self._exchange.read():
-            pieces.append(piece)
-            if sum(map(len, pieces)) > limit_bytes:
-                raise MessageTooLong(limit_bytes)
-        return b"".join(pieces)
+        return await read_document(self._exchange, self._plan, limit_bytes)
 
 
 class FakeGate:
@@ -333,19 +294,26 @@ class House:
         self,
         method: str,
         target: str,
-        headers: dict[str, str] | None = None,
+        headers: dict[str, str | list[str]] | None = None,
         body: bytes = b"",
         *,
         caller: str | None = "photos",
         is_body_sent: bool = True,
     ) -> Reply:
-        """Send one request on a connection of its own; return its answer."""
+        """Send one request on a connection of its own; return its answer.
+
+        headers: a list of values is sent as that many headers.
+        """
         fields = {"host": "localhost", **(headers or {})}
         if caller is not None:
             fields["x-test-caller"] = caller
         if (body or method in ("PUT", "POST")) and "transfer-encoding" not in fields:
             fields.setdefault("content-length", str(len(body)))
-        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        head = "".join(
+            f"{name}: {value}\r\n"
+            for name, values in fields.items()
+            for value in (values if isinstance(values, list) else [values])
+        )
         raw = f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1")
         client, server = memory_stream_pair(buffer_bytes=1 << 26)
         async with trio.open_nursery() as nursery:

@@ -137,6 +137,66 @@ async def test_encoding_type_url_encodes_every_name(house):
     assert ["b/", "e/", "x%01/"] == texts(root, "CommonPrefixes/Prefix")
 
 
+async def test_v2_echoes_where_it_continues(house):
+    """The token beats start-after; both are told, and the next token is another."""
+    first = await ask(house, "list-type=2&max-keys=2&start-after=a")
+    (token,) = texts(first, "NextContinuationToken")
+    second = await ask(
+        house,
+        f"list-type=2&max-keys=2&start-after=zzz&continuation-token={quote(token)}",
+    )
+
+    assert (["b+c", "b/1"], ["a"], []) == (
+        texts(first, "Contents/Key"),
+        texts(first, "StartAfter"),
+        texts(first, "ContinuationToken"),
+    )
+    assert (["b/2", "c d"], ["zzz"], [token]) == (
+        texts(second, "Contents/Key"),
+        texts(second, "StartAfter"),
+        texts(second, "ContinuationToken"),
+    )
+    assert token not in texts(second, "NextContinuationToken")
+
+
+async def test_v2_names_the_owner_only_on_request(house):
+    """minio-go asks; most do not, and a thousand owners are half the answer."""
+    for query, count in (("", 0), ("&fetch-owner=false", 0), ("&fetch-owner=true", 7)):
+        root = await ask(house, f"list-type=2{query}")
+        assert count == len(texts(root, "Contents/Owner/ID"))
+
+
+@pytest.mark.parametrize("version", ["", "list-type=2&"])
+async def test_an_empty_delimiter_is_none(house, version):
+    """And is not told."""
+    root = await ask(house, f"{version}delimiter=")
+
+    assert sorted(KEYS, key=str.encode) == texts(root, "Contents/Key")
+    assert [] == texts(root, "Delimiter") + texts(root, "CommonPrefixes")
+
+
+@pytest.mark.parametrize(
+    ("query", "keys", "prefixes"),
+    [
+        ("marker=b/1", ["c d", "é"], ["e/"]),
+        ("marker=b/", ["c d", "é"], ["e/"]),
+        ("marker=bzz", ["c d", "é"], ["e/"]),
+        ("prefix=b/", ["b/1", "b/2"], []),
+        ("prefix=b", ["b+c"], ["b/"]),
+        ("prefix=e/", [], ["e/f/"]),
+        ("prefix=none", [], []),
+    ],
+)
+async def test_a_prefix_is_rolled_up_behind_the_prefix_asked_for(
+    house, query, keys, prefixes
+):
+    """A marker inside a common prefix skips it; one that is no key is fine."""
+    root = await ask(house, f"delimiter=/&{query}")
+
+    assert keys == texts(root, "Contents/Key")
+    assert prefixes == texts(root, "CommonPrefixes/Prefix")
+
+
 async def test_control_characters_go_out_as_references(house):
     """Without encoding-type they must not end the document early."""
     fill(house, ["x\x01<&"])

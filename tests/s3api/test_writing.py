@@ -4,9 +4,11 @@ import hashlib
 
 import pytest
 
-from s3o.model.errors import NoRoom
+from s3o.model.errors import LedgerUnavailable, NoRoom
+from s3o.model.values import ObjectFacts
 from s3o.wire.dates import render_http_date
 from tests.fakes.clock import START_US
+from tests.fakes.sources import digests_of
 from tests.s3api.house import House
 
 MD5 = hashlib.md5(b"hello").hexdigest()
@@ -50,6 +52,18 @@ async def test_conditional_puts(house):
     ]
     assert "<Condition>If-None-Match</Condition>" in second.text
     assert b"3" == house.objects.objects["photos", "lock"][1]
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_conditions_need_the_ledger(house, method):
+    """Without it nobody can decide, so nothing is written and nothing deleted."""
+    await house.put("a", b"1")
+    house.objects.failures = dict.fromkeys(("put", "delete"), LedgerUnavailable("down"))
+    reply = await house.ask(method, "/photos/a", {"if-match": "*"})
+
+    assert 503 == reply.status
+    assert "<Code>ServiceUnavailable</Code>" in reply.text
+    assert b"1" == house.objects.objects["photos", "a"][1]
 
 
 @pytest.mark.parametrize(
@@ -268,6 +282,34 @@ async def test_a_malformed_batch_deletes_nothing(house, inner):
 
     assert (400, True) == (reply.status, "<Code>MalformedXML</Code>" in reply.text)
     assert [("photos", "a")] == list(house.objects.objects)
+
+
+async def test_a_batch_may_be_long_and_dressed(house):
+    """A thousand long keys, escaped, are over 1 MiB; some clients send a namespace."""
+    keys = ["&" * 300 + f"{at:03}" for at in range(1000)]
+    house.objects.store(keys[0], b"", facts=ObjectFacts(), digests=digests_of(b""))
+    inner = "".join(
+        f"<Object><Key>{key.replace('&', '&amp;')}</Key></Object>" for key in keys
+    )
+    body = (
+        '<?xml version="1.0"?>\n<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+        f' id="1">{inner}<Quiet>false</Quiet></Delete>\n'
+    ).encode()
+    reply = await house.ask("POST", "/photos?delete", {}, body)
+
+    assert len(body) > 1 << 20
+    assert (200, 1000) == (reply.status, reply.text.count("<Deleted>"))
+    assert {} == house.objects.objects
+
+
+async def test_deletes_need_the_bucket(house):
+    """404 and not 204: a script that deletes from the wrong place must notice."""
+    del house.buckets.buckets["photos"]
+    one = await house.ask("DELETE", "/photos/a")
+    many = await delete_many(house, "<Object><Key>a</Key></Object>")
+
+    for reply in (one, many):
+        assert (404, True) == (reply.status, "<Code>NoSuchBucket</Code>" in reply.text)
 
 
 async def test_a_batch_over_eight_mib_is_refused(house):
