@@ -1,10 +1,9 @@
 """A local directory as a backend: a disk, a network mount, a demo's folder.
 
-Rules: a blob is there completely or not at all, also after a crash; what is
-acknowledged has been synced, and so have the directories above it; file work happens in
-threads, in as few hops as possible, with threads of its own, so that a dying disk does
-not hold up the others. A thread cannot be cancelled: a call that hangs in the kernel
-hangs until the kernel answers.
+A blob is there completely or not at all, also after a crash; what is acknowledged has
+been synced, with the directories above it. File work happens in threads of its own, so
+that a dying disk does not hold up the others. A thread cannot be cancelled: a call that
+hangs in the kernel hangs until the kernel answers.
 """
 
 import errno
@@ -28,6 +27,7 @@ from s3o.backends.directory_files import (
 from s3o.backends.directory_layout import Layout
 from s3o.backends.directory_listing import list_blobs
 from s3o.backends.filesystem import FileSystem
+from s3o.backends.no_uploads import NoUploads
 from s3o.backends.seam import BlobReader, DeleteOutcome, Meter
 from s3o.model.errors import (
     BackendError,
@@ -39,7 +39,14 @@ from s3o.model.errors import (
 )
 from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import ByteSource, Entropy
-from s3o.model.values import BlobHeaders, BlobInfo, BlobPage, Interval, PutReceipt
+from s3o.model.values import (
+    BlobHeaders,
+    BlobInfo,
+    BlobPage,
+    Interval,
+    PutReceipt,
+    Traits,
+)
 
 T = TypeVar("T")
 
@@ -50,12 +57,13 @@ _DELETES = 50
 _DISCARD_S = 30.0
 
 _READS = ("open", "head")
+_TRAITS = Traits(can_copy=True)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _UNFIT = frozenset({errno.ENAMETOOLONG, errno.EFBIG, errno.EINVAL, errno.ELOOP})
 
 
-class DirectoryBackend:
+class DirectoryBackend(NoUploads):
     """A seam.Backend. Made by open(); nobody else may write below its root."""
 
     def __init__(
@@ -150,6 +158,45 @@ class DirectoryBackend:
                 except BackendError:
                     # The first error matters; the next start deletes the file.
                     pass
+
+    @property
+    def traits(self) -> Traits:
+        """Copies, no uploads."""
+        return _TRAITS
+
+    async def copy(
+        self, source_key: StorageKey, storage_key: StorageKey, headers: BlobHeaders
+    ) -> PutReceipt:
+        """Copy a blob, hop by hop; a crash leaves nothing of it."""
+        source, pieces = await self.open_blob(source_key, None)
+        try:
+            await self._copy_open(source, pieces, storage_key, headers)
+        finally:
+            self._blobs.close(source)
+        return PutReceipt(etag="")
+
+    async def _copy_open(
+        self,
+        source: OpenBlob,
+        pieces: list[bytes],
+        storage_key: StorageKey,
+        headers: BlobHeaders,
+    ) -> None:
+        run = partial(self._run, "put", storage_key)
+        unique = self._entropy.token(16).hex()
+        data = b"".join(pieces)
+        upload = await run(partial(self._blobs.begin, unique, data))
+        try:
+            position = len(data)
+            while position < source.stop:
+                self._meter.count_ingress(0)  # nothing is sent, but it goes on
+                data = b"".join(await run(partial(self._blobs.read, source, position)))
+                await run(partial(self._blobs.append, upload, data))
+                position += len(data)
+            await run(partial(self._blobs.finish, upload, storage_key, headers))
+        except BaseException:
+            await self._discard(upload)
+            raise
 
     def open(
         self, storage_key: StorageKey, interval: Interval | None = None

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from s3o.backends.call import Call, CallBody, CallMeter
+from s3o.backends.guard_uploads import GuardedUploads
 from s3o.backends.seam import Backend, BlobReader, DeleteOutcome
 from s3o.model.errors import BackendCircuitOpen, BackendOverUsage
 from s3o.model.facts import BackendCalled, BreakerChanged, UsageRejected
@@ -47,7 +48,7 @@ class BackendLimits:
     usage: UsageLimits = UNLIMITED
 
 
-class Guarded:
+class Guarded(GuardedUploads):
     """A Backend around another one, which must count into `meter`."""
 
     def __init__(

@@ -8,9 +8,12 @@ A profile is chosen by name, or by the endpoint's host. Source: the providers' S
 compatibility pages, and tests/real against the servers that can be run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from s3o.model.names import ProfileName
+from s3o.model.values import Traits
+
+_CAPABLE = Traits(has_multipart=True, can_copy=True, can_copy_part=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,7 @@ class Profile:
     has_multi_delete: takes DeleteObjects.
     is_listing_encoded: takes encoding-type=url in listings.
     keeps_versions: buckets keep deleted objects as versions; None: ask each bucket.
+    traits: what the backend seam offers there.
     """
 
     name: ProfileName
@@ -31,6 +35,7 @@ class Profile:
     has_multi_delete: bool = True
     is_listing_encoded: bool = True
     keeps_versions: bool | None = None
+    traits: Traits = _CAPABLE
 
 
 PROFILES: tuple[Profile, ...] = (
@@ -48,6 +53,7 @@ PROFILES: tuple[Profile, ...] = (
         hosts=(".r2.cloudflarestorage.com",),
         is_streaming_signed=False,
         keeps_versions=False,
+        traits=replace(_CAPABLE, needs_equal_parts=True),
     ),
     Profile(
         name="gcs",
@@ -60,7 +66,12 @@ PROFILES: tuple[Profile, ...] = (
     Profile(name="ceph"),
     # s3api answers the streaming signature with 501.
     Profile(name="swift", is_streaming_signed=False),
-    Profile(name="rclone", keeps_versions=False),
+    Profile(
+        name="rclone",
+        keeps_versions=False,
+        # It completes an upload only with all parts ever sent, numbered without gaps.
+        traits=Traits(can_copy=True),
+    ),
     Profile(name="generic"),
 )
 _BY_NAME = {profile.name: profile for profile in PROFILES}

@@ -4,27 +4,23 @@ Sends what the least of the providers takes (profiles) and believes an answer on
 far as it fits the question: lengths, ranges and names are compared, redirects are not
 followed, and absent means that the provider said NoSuchKey of a bucket that exists.
 
-How bodies are signed: with the SHA-256 that is known beforehand; else unsigned where
-the operator or TLS allows it; else, in the clear, with the hash of a body that is all
-in its first piece, or chunk by chunk (STREAMING-AWS4-HMAC-SHA256-PAYLOAD).
-
 Every wait for the provider is bounded by the pool's progress time; transfers have no
 total. Source: https://docs.aws.amazon.com/AmazonS3/latest/API/
 """
 
 import base64
-import hashlib
 from collections.abc import Sequence
 from types import TracebackType
 
 from s3o.backends import s3_answers
-from s3o.backends.s3_bodies import Upload, framed_size, open_upload
 from s3o.backends.s3_calls import Call, Caller
 from s3o.backends.s3_delete import Deleter
+from s3o.backends.s3_puts import Put, Sender
 from s3o.backends.s3_reader import OPERATION as GET
 from s3o.backends.s3_reader import S3Blob, open_blob
 from s3o.backends.s3_settings import S3Settings
 from s3o.backends.s3_signing import HeadWriter
+from s3o.backends.s3_uploads import Uploads
 from s3o.backends.s3_versions import Versions
 from s3o.backends.seam import DeleteOutcome, Meter
 from s3o.model import limits
@@ -42,12 +38,15 @@ from s3o.model.values import (
     BlobInfo,
     BlobPage,
     Interval,
+    NativePart,
     Pairs,
     PutReceipt,
+    Traits,
+    UploadPage,
 )
 from s3o.net.client import ClientError, ClientPool
 from s3o.wire.backend_documents import read_list_page
-from s3o.wire.sigv4 import EMPTY_SHA256, STREAMING_PAYLOAD, UNSIGNED_PAYLOAD
+from s3o.wire.sigv4 import EMPTY_SHA256, encode_path
 from s3o.wire.xml_read import parse_xml
 
 
@@ -61,9 +60,8 @@ class S3Backend:
         self._name = settings.name
         self._pool = pool
         self._profile = settings.chosen_profile
-        self._may_send_unsigned = settings.may_send_unsigned
-        self._may_sign_chunks = self._profile.is_streaming_signed
         address = settings.address
+        self._bucket = settings.bucket
         self._bucket_path = address.bucket_path
         self._writer = HeadWriter(
             address,
@@ -83,6 +81,15 @@ class S3Backend:
             self._versions,
             has_multi_delete=self._profile.has_multi_delete,
         )
+        self._sender = Sender(
+            self._caller,
+            self._versions,
+            self._profile,
+            may_send_unsigned=settings.may_send_unsigned,
+        )
+        self._uploads = Uploads(
+            self._caller, self._writer, address.bucket_path, self._sender
+        )
 
     @property
     def name(self) -> BackendName:
@@ -95,56 +102,81 @@ class S3Backend:
         self, storage_key: StorageKey, source: ByteSource, headers: BlobHeaders
     ) -> PutReceipt:
         """Store source's bytes; see Backend.put."""
-        upload = await open_upload(source)
-        call = self._put_call(storage_key, upload, headers)
-        try:
-            reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
-        except BackendRefused as refused:
-            if call.payload_hash != STREAMING_PAYLOAD or refused.status != 501:
-                raise
-            # A provider that does not know this signature is not asked again.
-            self._may_sign_chunks = False
-            if not await upload.rewind():
-                raise
-            call = self._put_call(storage_key, upload, headers)
-            reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
-        etag = s3_answers.clean_etag(reply.fields.get("etag", ""))
-        version = s3_answers.read_version(reply.fields)
-        self._versions.note_version(version)
-        is_md5 = self._profile.etag_is_md5 and s3_answers.is_md5(etag, reply.fields)
-        return PutReceipt(
-            etag=etag,
-            backend_version=version,
-            etag_is_md5=is_md5,
-        )
-
-    def _put_call(
-        self, storage_key: StorageKey, upload: Upload, headers: BlobHeaders
-    ) -> Call:
-        payload_hash = self._payload_hash(upload, headers)
-        signed = _described(headers)
-        size = upload.size
-        if payload_hash == STREAMING_PAYLOAD:
-            signed = (*signed, ("x-amz-decoded-content-length", str(size)))
-            size = framed_size(size)
-        return Call(
+        put = Put(
             operation="PutObject",
-            method="PUT",
             path=self._writer.object_path(storage_key),
-            payload_hash=payload_hash,
-            signed=signed,
-            plain=f"Content-Length: {size}\r\n",
-            upload=upload,
+            signed=_described(headers),
+            sha256=headers.stored_sha256,
         )
+        return await self._sender.send(put, source)
 
-    def _payload_hash(self, upload: Upload, headers: BlobHeaders) -> str:
-        if headers.stored_sha256 is not None:
-            return headers.stored_sha256
-        if self._may_send_unsigned:
-            return UNSIGNED_PAYLOAD
-        if upload.is_whole:
-            return hashlib.sha256(upload.first).hexdigest()
-        return STREAMING_PAYLOAD if self._may_sign_chunks else UNSIGNED_PAYLOAD
+    @property
+    def traits(self) -> Traits:
+        """What the provider can do, by its profile."""
+        return self._profile.traits
+
+    async def copy(
+        self, source_key: StorageKey, storage_key: StorageKey, headers: BlobHeaders
+    ) -> PutReceipt:
+        """Copy a whole blob on the provider's side; see Backend.copy."""
+        try:
+            return await self._uploads.copy(
+                self._source_path(source_key), storage_key, _described(headers)
+            )
+        except BackendRefused as refused:
+            raise await self._explain(refused, source_key) from None
+
+    async def create_upload(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
+        """Begin an upload in parts; see Backend.create_upload."""
+        return await self._uploads.create(storage_key, _described(headers))
+
+    async def upload_part(
+        self, storage_key: StorageKey, upload_id: str, number: int, source: ByteSource
+    ) -> PutReceipt:
+        """Send one part; see Backend.upload_part."""
+        return await self._uploads.send_part(storage_key, upload_id, number, source)
+
+    async def copy_part(
+        self,
+        source_key: StorageKey,
+        interval: Interval | None,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+    ) -> PutReceipt:
+        """Make a part of a blob's bytes; see Backend.copy_part."""
+        source_path = self._source_path(source_key)
+        try:
+            return await self._uploads.copy_part(
+                source_path, interval, storage_key, upload_id, number
+            )
+        except BackendRefused as refused:
+            raise await self._explain(refused, source_key) from None
+
+    async def complete_upload(
+        self, storage_key: StorageKey, upload_id: str, parts: Sequence[tuple[int, str]]
+    ) -> PutReceipt:
+        """Make a blob of parts; see Backend.complete_upload."""
+        return await self._uploads.complete(storage_key, upload_id, parts)
+
+    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
+        """End an upload; see Backend.abort_upload."""
+        await self._uploads.abort(storage_key, upload_id)
+
+    async def list_parts(
+        self, storage_key: StorageKey, upload_id: str
+    ) -> tuple[NativePart, ...]:
+        """Return an upload's parts; see Backend.list_parts."""
+        return await self._uploads.list_parts(storage_key, upload_id)
+
+    async def list_uploads(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> UploadPage:
+        """Return one page of uploads under way; see Backend.list_uploads."""
+        return await self._uploads.list_page(prefix, token, limit)
+
+    def _source_path(self, source_key: StorageKey) -> str:
+        return f"/{self._bucket}/" + encode_path(source_key.encode("utf-8"))
 
     async def delete(self, storage_keys: Sequence[StorageKey]) -> list[DeleteOutcome]:
         """Delete blobs; see Backend.delete."""

@@ -17,7 +17,16 @@ from typing import Protocol
 from s3o.model.errors import BackendError
 from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import ByteSource
-from s3o.model.values import BlobHeaders, BlobInfo, BlobPage, Interval, PutReceipt
+from s3o.model.values import (
+    BlobHeaders,
+    BlobInfo,
+    BlobPage,
+    Interval,
+    NativePart,
+    PutReceipt,
+    Traits,
+    UploadPage,
+)
 
 
 class BlobReader(Protocol):
@@ -95,6 +104,67 @@ class Backend(Protocol):
         An absent blob counts as deleted. A failure of one is in its outcome; the
         method itself raises only when nothing could be sent.
         """
+        ...
+
+    @property
+    def traits(self) -> Traits:
+        """What it can do; the methods below exist for what it cannot, and refuse."""
+        ...
+
+    async def copy(
+        self, source_key: StorageKey, storage_key: StorageKey, headers: BlobHeaders
+    ) -> PutReceipt:
+        """Copy a whole blob of at most 5 GiB on the backend's side, with new headers.
+
+        Raises BlobMissing when the source is gone.
+        """
+        ...
+
+    async def create_upload(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
+        """Begin an upload of a blob in parts; return the backend's id of it."""
+        ...
+
+    async def upload_part(
+        self, storage_key: StorageKey, upload_id: str, number: int, source: ByteSource
+    ) -> PutReceipt:
+        """Store one part; a number is sent once only. Raises also what source does."""
+        ...
+
+    async def copy_part(
+        self,
+        source_key: StorageKey,
+        interval: Interval | None,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+    ) -> PutReceipt:
+        """Store a blob, or an interval of it, as one part, on the backend's side."""
+        ...
+
+    async def complete_upload(
+        self, storage_key: StorageKey, upload_id: str, parts: Sequence[tuple[int, str]]
+    ) -> PutReceipt:
+        """Make a blob of parts: (number, backend's ETag), numbers ascending.
+
+        Raises UploadMissing, BackendRefused when the backend says no, and whatever else
+        leaves open what became of it. The receipt's ETag is no MD5.
+        """
+        ...
+
+    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
+        """End an upload and forget its parts; an absent one counts as ended."""
+        ...
+
+    async def list_parts(
+        self, storage_key: StorageKey, upload_id: str
+    ) -> tuple[NativePart, ...]:
+        """Return the parts that the backend holds, by number; raises UploadMissing."""
+        ...
+
+    async def list_uploads(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> UploadPage:
+        """Return uploads under way whose name starts with prefix, page by page."""
         ...
 
     async def list_page(

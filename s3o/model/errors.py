@@ -551,6 +551,13 @@ class BlobMissing(BackendError):
 
 
 @dataclass(eq=False)
+class UploadMissing(BackendError):
+    """The backend knows no such upload (any more)."""
+
+    upload_id: str = ""
+
+
+@dataclass(eq=False)
 class BlobDamaged(BackendError):
     """The bytes are not the ones that were stored."""
 

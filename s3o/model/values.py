@@ -219,6 +219,48 @@ class PutReceipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What a store of blobs can do.
+
+    has_multipart: uploads in parts of its own. needs_equal_parts: all native parts but
+    the last have one size (R2). can_copy, can_copy_part: copies on its side.
+    min_part_bytes: of every native part but the last.
+    """
+
+    has_multipart: bool = False
+    needs_equal_parts: bool = False
+    can_copy: bool = False
+    can_copy_part: bool = False
+    min_part_bytes: int = 5 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativePart:
+    """One part of a store's own upload, as the store lists it."""
+
+    number: int
+    etag: str  # without quotes; the provider's own
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedUpload:
+    """One entry of a store's listing of uploads under way."""
+
+    name: str
+    upload_id: str
+    initiated_at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadPage:
+    """One page of uploads under way; next_token is None on the last one."""
+
+    uploads: tuple[ListedUpload, ...]
+    next_token: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedBlob:
     """One entry of a backend's listing."""
 

@@ -16,6 +16,7 @@ from s3o.model.errors import (
     BackendTimeout,
     BackendUnreachable,
     BlobMissing,
+    UploadMissing,
 )
 
 
@@ -68,7 +69,7 @@ def judge(error: BackendError) -> Verdict:
             | BackendThrottled()
         ):
             return Verdict.SICK
-        case BlobMissing() | BackendFull():
+        case BlobMissing() | UploadMissing() | BackendFull():
             return Verdict.WELL
         case _:
             return Verdict.NOTHING

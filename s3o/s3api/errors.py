@@ -386,6 +386,7 @@ _BACKENDS: dict[type[S3OError], Row] = dict.fromkeys(
         errors.BackendBusy,
         errors.BackendOverUsage,
         errors.BlobMissing,
+        errors.UploadMissing,
         errors.BlobDamaged,
         errors.BackendError,
     ),

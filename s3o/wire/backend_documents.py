@@ -1,19 +1,22 @@
-"""The documents backends answer with: ListBucketResult, DeleteResult and Error.
+"""The documents backends answer with: listings, uploads, copies, deletions, errors.
 
 What a provider says is hearsay: a document that misses what we need, or repeats its
 token, is MalformedXml, and the caller counts it as the backend's failure. Elements we
 do not know are the provider's own and are skipped.
 """
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from s3o.model.errors import MalformedXml
 from s3o.model.numbers import parse_uint
-from s3o.model.values import BlobPage, ListedBlob
+from s3o.model.values import BlobPage, ListedBlob, NativePart
 from s3o.wire.conditions import unquote_etag
 from s3o.wire.dates import parse_any_date
 from s3o.wire.xml_read import Element
+
+_UPLOAD_ID = re.compile(r"[!-~]{1,2048}", re.ASCII)
 
 
 def read_list_page(root: Element) -> BlobPage:
@@ -80,6 +83,77 @@ def read_is_versioned(root: Element) -> bool:
     """Return whether a bucket keeps versions, now or of former times."""
     _require_root(root, "VersioningConfiguration")
     return (root.text_of("Status") or "").strip() in ("Enabled", "Suspended")
+
+
+def read_upload_id(root: Element) -> str:
+    """Return the id of the upload that was begun; raises MalformedXml."""
+    # rclone and some vendors name the root after the request.
+    upload_id = _need(root, "UploadId").strip()
+    if not _UPLOAD_ID.fullmatch(upload_id):
+        raise MalformedXml("an upload id that is no plain text")
+    return upload_id
+
+
+def read_copied_etag(root: Element) -> str:
+    """Return the ETag in CopyObject's or UploadPartCopy's answer."""
+    if root.name not in ("CopyObjectResult", "CopyPartResult"):
+        raise MalformedXml(f"the document is a {root.name}, not of a copy")
+    return _need(root, "ETag").strip()
+
+
+def read_completed_etag(root: Element) -> str:
+    """Return the ETag in CompleteMultipartUpload's answer."""
+    # Some providers name the root after something else; an Error has been seen to.
+    return _need(root, "ETag").strip()
+
+
+def read_parts_page(root: Element) -> tuple[tuple[NativePart, ...], bool]:
+    """Return the parts of one ListParts page by number, and whether more follow."""
+    _require_root(root, "ListPartsResult")
+    parts = tuple(_read_part(one) for one in root.all("Part"))
+    is_truncated = (root.text_of("IsTruncated") or "").strip().lower() == "true"
+    return tuple(sorted(parts, key=lambda part: part.number)), is_truncated
+
+
+def _read_part(part: Element) -> NativePart:
+    try:
+        return NativePart(
+            number=parse_uint(_need(part, "PartNumber").strip()),
+            etag=unquote_etag(_need(part, "ETag").strip()),
+            stored_bytes=parse_uint(_need(part, "Size").strip()),
+        )
+    except ValueError:
+        raise MalformedXml("a part without a proper number or size") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadsPage:
+    """One page of uploads: (name, upload id, begun at); next: the next page's markers.
+
+    Times are microseconds since 1970 UTC, None where the provider tells none.
+    """
+
+    uploads: tuple[tuple[str, str, int | None], ...]
+    next: tuple[str, str] | None
+
+
+def read_uploads_page(root: Element) -> UploadsPage:
+    """Return the page in a ListMultipartUploads answer; raises MalformedXml."""
+    _require_root(root, "ListMultipartUploadsResult")
+    uploads = tuple(
+        (
+            _need(one, "Key"),
+            _need(one, "UploadId"),
+            parse_any_date((one.text_of("Initiated") or "").strip()),
+        )
+        for one in root.all("Upload")
+    )
+    if (root.text_of("IsTruncated") or "").strip().lower() != "true":
+        return UploadsPage(uploads=uploads, next=None)
+    return UploadsPage(
+        uploads=uploads,
+        next=(_need(root, "NextKeyMarker"), _need(root, "NextUploadIdMarker")),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,23 @@ FITTING: Mapping[str, tuple[Fault, ...]] = {
         Fault.FLIPPED,
         Fault.SWAPPED,
     ),
+    "copy": (
+        *(*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER),
+        *(Fault.HANG_THEN_STORE, Fault.STORE_THEN_HANG, Fault.MISSING, Fault.FULL),
+    ),
+    "create_upload": (*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER),
+    "upload_part": (
+        *(*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER),
+        *(Fault.STORE_THEN_HANG, Fault.FULL),
+    ),
+    "copy_part": (*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER, Fault.MISSING),
+    "complete_upload": (
+        *(*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER),
+        *(Fault.HANG_THEN_STORE, Fault.STORE_THEN_HANG),
+    ),
+    "abort_upload": (*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER, Fault.DELETE_LIES),
+    "list_parts": _ANY,
+    "list_uploads": _ANY,
     "head": (*_ANY, Fault.MISSING),
     "delete": (*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER, Fault.DELETE_LIES),
     "list_page": (*_ANY, Fault.LIST_DROPS, Fault.LIST_REPEATS),

@@ -7,7 +7,7 @@ come from a FaultPlan; late effects happen at a time of the clock, without any t
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -21,6 +21,7 @@ from s3o.model.errors import (
     BackendThrottled,
     BackendUnreachable,
     BlobMissing,
+    UploadMissing,
 )
 from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import ByteSource, Clock
@@ -30,7 +31,11 @@ from s3o.model.values import (
     BlobPage,
     Interval,
     ListedBlob,
+    ListedUpload,
+    NativePart,
     PutReceipt,
+    Traits,
+    UploadPage,
 )
 from tests.fakes.clock import TrioClock
 from tests.fakes.faults import Fault, FaultPlan
@@ -59,6 +64,21 @@ class StoredBlob:
         )
 
 
+@dataclass(slots=True, kw_only=True)
+class MemoryUpload:
+    """An upload under way; parts by number."""
+
+    storage_key: StorageKey
+    headers: BlobHeaders
+    initiated_at_us: int
+    parts: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that its parts take."""
+        return sum(map(len, self.parts.values()))
+
+
 @dataclass(slots=True)
 class Books:
     """What the backend was asked to do and what it holds."""
@@ -80,6 +100,9 @@ class _NoMeter:
         pass
 
 
+EVERYTHING = Traits(has_multipart=True, can_copy=True, can_copy_part=True)
+
+
 class MemoryBackend:
     """An s3o.backends.seam.Backend. quota_bytes None: no quota is checked."""
 
@@ -95,11 +118,14 @@ class MemoryBackend:
         late_s: float = 400.0,
         latency_s: tuple[float, float] = (0.0, 0.0),
         etag_is_md5: bool = True,
+        traits: Traits = EVERYTHING,
     ) -> None:
         self.name = BackendName(name)
         self.faults = faults or FaultPlan()
         self.books = Books()
         self.blobs: dict[StorageKey, StoredBlob] = {}
+        self.uploads: dict[str, MemoryUpload] = {}
+        self.traits = traits
         self.quota_bytes = quota_bytes
         self.is_closed = False
         self._meter: Meter = meter or _NoMeter()
@@ -110,6 +136,7 @@ class MemoryBackend:
         self._etag_is_md5 = etag_is_md5
         self._late: list[tuple[float, StorageKey, StoredBlob]] = []
         self._written: set[StorageKey] = set()
+        self._upload_count = 0
 
     async def put(
         self, storage_key: StorageKey, source: ByteSource, headers: BlobHeaders
@@ -118,6 +145,17 @@ class MemoryBackend:
         fault = await self._begin("put", storage_key)
         if storage_key in self._written:
             self.books.violations.append(f"written twice: {storage_key}")
+        body = await self._take(source)
+        blob = StoredBlob(
+            body=body,
+            headers=headers,
+            etag=digests_of(body).md5,
+            stored_at_us=self._clock.now_us(),
+        )
+        return await self._finish_put(fault, storage_key, blob)
+
+    async def _take(self, source: ByteSource) -> bytes:
+        """Read all of source, as strictly as its seam promises."""
         pieces: list[bytes] = []
         left = source.size
         while True:
@@ -131,17 +169,14 @@ class MemoryBackend:
             assert piece, "a source may not end early"
         assert left == 0, "a source may not yield more than its size"
         await self._travel()
-        body = b"".join(pieces)
-        blob = StoredBlob(
-            body=body,
-            headers=headers,
-            etag=digests_of(body).md5,
-            stored_at_us=self._clock.now_us(),
-        )
-        return await self._finish_put(fault, storage_key, blob)
+        return b"".join(pieces)
 
     async def _finish_put(
-        self, fault: Fault | None, storage_key: StorageKey, blob: StoredBlob
+        self,
+        fault: Fault | None,
+        storage_key: StorageKey,
+        blob: StoredBlob,
+        operation: str = "put",
     ) -> PutReceipt:
         if fault is Fault.HANG_THEN_STORE:
             at_s = self._clock.monotonic_s() + self._late_s
@@ -150,7 +185,7 @@ class MemoryBackend:
         self._store(storage_key, blob)
         if fault is Fault.STORE_THEN_HANG:
             await trio.sleep_forever()
-        self._fail_after(fault, "put")
+        self._fail_after(fault, operation)
         return PutReceipt(etag=blob.etag, etag_is_md5=self._etag_is_md5)
 
     @asynccontextmanager
@@ -184,6 +219,156 @@ class MemoryBackend:
                 self._remove(storage_key)
         self._fail_after(fault, "delete")
         return [DeleteOutcome(storage_key) for storage_key in storage_keys]
+
+    async def copy(
+        self, source_key: StorageKey, storage_key: StorageKey, headers: BlobHeaders
+    ) -> PutReceipt:
+        """Copy a blob on this side, or meet a fault."""
+        fault = await self._begin("copy", storage_key)
+        if storage_key in self._written:
+            self.books.violations.append(f"written twice: {storage_key}")
+        source = self._find(source_key, "copy", fault)
+        blob = replace(source, headers=headers, stored_at_us=self._clock.now_us())
+        return await self._finish_put(fault, storage_key, blob, "copy")
+
+    async def create_upload(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
+        """Begin an upload, or meet a fault."""
+        fault = await self._begin("create_upload", storage_key)
+        upload_id = f"upload-{len(self._written)}-{self._upload_count}"
+        self._upload_count += 1
+        self.uploads[upload_id] = MemoryUpload(
+            storage_key=storage_key,
+            headers=headers,
+            initiated_at_us=self._clock.now_us(),
+        )
+        self._fail_after(fault, "create_upload")
+        return upload_id
+
+    async def upload_part(
+        self, storage_key: StorageKey, upload_id: str, number: int, source: ByteSource
+    ) -> PutReceipt:
+        """Store a part, or meet a fault; a number comes once."""
+        fault = await self._begin("upload_part", f"{storage_key}#{number}")
+        body = await self._take(source)
+        return await self._finish_part(fault, storage_key, upload_id, number, body)
+
+    async def copy_part(
+        self,
+        source_key: StorageKey,
+        interval: Interval | None,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+    ) -> PutReceipt:
+        """Store a part of what is here, or meet a fault."""
+        fault = await self._begin("copy_part", f"{storage_key}#{number}")
+        body = self._find(source_key, "copy_part", fault).body
+        if interval is not None:
+            body = body[interval.start : interval.stop]
+        return await self._finish_part(fault, storage_key, upload_id, number, body)
+
+    async def _finish_part(
+        self,
+        fault: Fault | None,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+        body: bytes,
+    ) -> PutReceipt:
+        upload = self._upload(storage_key, upload_id, "upload_part")
+        if number in upload.parts:
+            self.books.violations.append(f"part sent twice: {storage_key}#{number}")
+        upload.parts[number] = body
+        self._hold(len(body))
+        if fault is Fault.STORE_THEN_HANG:
+            await trio.sleep_forever()
+        self._fail_after(fault, "upload_part")
+        return PutReceipt(etag=digests_of(body).md5, etag_is_md5=self._etag_is_md5)
+
+    async def complete_upload(
+        self, storage_key: StorageKey, upload_id: str, parts: Sequence[tuple[int, str]]
+    ) -> PutReceipt:
+        """Make a blob of parts, or meet a fault."""
+        fault = await self._begin("complete_upload", storage_key)
+        upload = self._upload(storage_key, upload_id, "complete_upload")
+        numbers = [number for number, _ in parts]
+        is_known = all(
+            number in upload.parts and digests_of(upload.parts[number]).md5 == etag
+            for number, etag in parts
+        )
+        if not parts or not is_known or numbers != sorted(set(numbers)):
+            raise BackendRefused(
+                self.name, "complete_upload", "bad part", status=400, code="InvalidPart"
+            )
+        body = b"".join(upload.parts[number] for number in numbers)
+        digests = b"".join(bytes.fromhex(etag) for _, etag in parts)
+        del self.uploads[upload_id]
+        self._hold(-upload.held_bytes)
+        blob = StoredBlob(
+            body=body,
+            headers=upload.headers,
+            etag=f"{digests_of(digests).md5}-{len(parts)}",
+            stored_at_us=self._clock.now_us(),
+        )
+        receipt = await self._finish_put(fault, storage_key, blob, "complete_upload")
+        return replace(receipt, etag_is_md5=False)
+
+    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
+        """Forget an upload, or meet a fault; an absent one is fine."""
+        fault = await self._begin("abort_upload", storage_key)
+        upload = self.uploads.get(upload_id)
+        if upload is not None and fault is not Fault.DELETE_LIES:
+            del self.uploads[upload_id]
+            self._hold(-upload.held_bytes)
+        self._fail_after(fault, "abort_upload")
+
+    async def list_parts(
+        self, storage_key: StorageKey, upload_id: str
+    ) -> tuple[NativePart, ...]:
+        """Say what parts there are."""
+        await self._begin("list_parts", storage_key)
+        upload = self._upload(storage_key, upload_id, "list_parts")
+        return tuple(
+            NativePart(number=number, etag=digests_of(body).md5, stored_bytes=len(body))
+            for number, body in sorted(upload.parts.items())
+        )
+
+    async def list_uploads(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> UploadPage:
+        """One page of uploads under way, by name and id."""
+        await self._begin("list_uploads", prefix)
+        found = sorted(
+            (upload.storage_key, upload_id, upload.initiated_at_us)
+            for upload_id, upload in self.uploads.items()
+            if upload.storage_key.startswith(prefix)
+            and (token is None or f"{upload.storage_key} {upload_id}" > token)
+        )
+        page = found[:limit]
+        return UploadPage(
+            uploads=tuple(
+                ListedUpload(name=name, upload_id=upload_id, initiated_at_us=at_us)
+                for name, upload_id, at_us in page
+            ),
+            next_token=" ".join(page[-1][:2]) if len(found) > limit else None,
+        )
+
+    def _upload(
+        self, storage_key: StorageKey, upload_id: str, operation: str
+    ) -> "MemoryUpload":
+        upload = self.uploads.get(upload_id)
+        if upload is None or upload.storage_key != storage_key:
+            raise UploadMissing(self.name, operation, upload_id=upload_id)
+        return upload
+
+    def _hold(self, size_bytes: int) -> None:
+        """Hold more bytes, or less, and see whether the quota bears it."""
+        self.books.held_bytes += size_bytes
+        self.books.peak_bytes = max(self.books.peak_bytes, self.books.held_bytes)
+        if self.quota_bytes is not None and self.books.held_bytes > self.quota_bytes:
+            self.books.violations.append(
+                f"{self.books.held_bytes} bytes held, quota {self.quota_bytes}"
+            )
 
     async def list_page(
         self, prefix: str, token: str | None = None, limit: int = 1000
@@ -313,12 +498,7 @@ class MemoryBackend:
         self._remove(storage_key)
         self._written.add(storage_key)
         self.blobs[storage_key] = blob
-        self.books.held_bytes += len(blob.body)
-        self.books.peak_bytes = max(self.books.peak_bytes, self.books.held_bytes)
-        if self.quota_bytes is not None and self.books.held_bytes > self.quota_bytes:
-            self.books.violations.append(
-                f"{self.books.held_bytes} bytes held, quota {self.quota_bytes}"
-            )
+        self._hold(len(blob.body))
 
     def _remove(self, storage_key: StorageKey) -> None:
         blob = self.blobs.pop(storage_key, None)
