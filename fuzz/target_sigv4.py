@@ -1,4 +1,4 @@
-"""Fuzz authentication: request target, Authorization header and presigned query.
+"""Fuzz authentication: request target, Authorization header, presigned queries.
 
 The input is text: `method target`, then header lines `name:value`. Whatever it holds,
 it is refused with a domain error or proves the one caller there is; and the target has
@@ -24,7 +24,8 @@ BOOK = CredentialBook(
             access_key_id=ACCESS_KEY,
             secret_access_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         )
-    ]
+    ],
+    allows_sigv2=True,
 )
 DOMAINS = ("s3.example.com", "example.com")
 

@@ -268,6 +268,35 @@ class ClientTooSlow(RequestError):
 
 
 @dataclass(eq=False)
+class MalformedForm(RequestError):
+    """A POST body that is no form we read."""
+
+    reason: str
+
+
+@dataclass(eq=False)
+class FormFieldsTooLarge(RequestError):
+    """The fields before a form's file are over the limit."""
+
+    limit_bytes: int
+
+
+@dataclass(eq=False)
+class FormFileTooSmall(RequestError):
+    """A form's file is below the minimum of its policy."""
+
+    size_bytes: int
+    minimum_bytes: int
+
+
+@dataclass(eq=False)
+class InvalidPolicyDocument(RequestError):
+    """A form's policy does not parse."""
+
+    reason: str
+
+
+@dataclass(eq=False)
 class AuthError(RequestError):
     """The caller could not be established, or may not do this."""
 
@@ -342,6 +371,15 @@ class SeveralAuthMechanisms(AuthError):
 @dataclass(eq=False)
 class SigV2Refused(AuthError):
     """Signed with signature version 2, which is off."""
+
+
+@dataclass(eq=False)
+class CorsRefused(AuthError):
+    """A preflight request that no rule of the bucket answers."""
+
+    reason: str
+    method: str
+    resource_type: str
 
 
 # ---- the world is not as the request assumes

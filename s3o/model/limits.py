@@ -29,6 +29,14 @@ XML_ELEMENTS = 100_000  # 10 000 parts of at most nine elements, with room
 DELETE_KEYS = 1000
 PARTS = 10_000
 
+# Browser forms (multipart/form-data).
+FORM_HEAD_BYTES = 20 * KIB  # AWS: all that precedes the file's data
+FORM_FIELDS = 100
+FORM_PART_HEAD_BYTES = 4 * KIB  # one field's header lines; a file's name is in them
+FORM_BOUNDARY_BYTES = 70  # RFC 2046
+FORM_LOOKAHEAD_BYTES = 256 * KIB  # a file so small is read before it is judged
+POLICY_DEPTH = 3  # a document, its conditions, one condition
+
 # Bodies.
 PIECE_BYTES = 256 * KIB  # one read of a body; the sweet spot of relay benchmarks
 AWS_CHUNK_BYTES = 16 * MIB  # an aws-chunked chunk is buffered until it is verified

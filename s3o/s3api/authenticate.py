@@ -57,7 +57,9 @@ _PRESIGNED_NAMES = frozenset({"x-amz-algorithm", "x-amz-credential", "x-amz-sign
 _SIGV2_NAMES = frozenset({sigv2.ACCESS_KEY.lower(), sigv2.SIGNATURE.lower()})
 
 
-class _Mechanism(Enum):
+class Mechanism(Enum):
+    """How a request's head says who sent it."""
+
     HEADER = auto()
     PRESIGNED = auto()
     SIGV2 = auto()
@@ -72,45 +74,49 @@ def authenticate(
 
     Raises also InvalidRequest, InvalidArgument and NotSupported, for payload modes.
     """
-    match _find_mechanism(head.fields, target.query):
-        case _Mechanism.HEADER:
+    match find_mechanism(head.fields, target.query):
+        case Mechanism.HEADER:
             return _check_header(head, target, book, now_us)
-        case _Mechanism.PRESIGNED:
+        case Mechanism.PRESIGNED:
             return _check_presigned(head, target, book, now_us)
-        case _Mechanism.TOKEN:
+        case Mechanism.TOKEN:
             return _check_token(head, book)
-        case _Mechanism.SIGV2_PRESIGNED if book.allows_sigv2:
+        case Mechanism.SIGV2_PRESIGNED if book.allows_sigv2:
             return check_sigv2_presigned(head, target, book, now_us)
-        case _Mechanism.SIGV2 | _Mechanism.SIGV2_PRESIGNED:
+        case Mechanism.SIGV2 | Mechanism.SIGV2_PRESIGNED:
             raise SigV2Refused()
         case None:
             raise AccessDenied()
 
 
-def _find_mechanism(fields: Mapping[str, str], query: Query) -> _Mechanism | None:
-    found: list[_Mechanism] = []
+def find_mechanism(fields: Mapping[str, str], query: Query) -> Mechanism | None:
+    """Return the one mechanism that a request's head uses, or None for none.
+
+    Raises SeveralAuthMechanisms, InvalidArgument; AccessDenied for an empty header.
+    """
+    found: list[Mechanism] = []
     authorization = fields.get("authorization")
     if authorization is not None:
         found.append(_find_scheme(authorization))
     if query.pairs:
         names = {name.lower() for name in query.names}
         if names & _PRESIGNED_NAMES:
-            found.append(_Mechanism.PRESIGNED)
+            found.append(Mechanism.PRESIGNED)
         if names & _SIGV2_NAMES:
-            found.append(_Mechanism.SIGV2_PRESIGNED)
+            found.append(Mechanism.SIGV2_PRESIGNED)
     if PROXY_HEADER in fields:
-        found.append(_Mechanism.TOKEN)
+        found.append(Mechanism.TOKEN)
     if len(found) > 1:
         raise SeveralAuthMechanisms()
     return found[0] if found else None
 
 
-def _find_scheme(authorization: str) -> _Mechanism:
+def _find_scheme(authorization: str) -> Mechanism:
     scheme = authorization.partition(" ")[0]
     if scheme == ALGORITHM or scheme.startswith("AWS4-"):
-        return _Mechanism.HEADER
+        return Mechanism.HEADER
     if scheme == "AWS":
-        return _Mechanism.SIGV2
+        return Mechanism.SIGV2
     if not authorization:
         raise AccessDenied
     # The value may be a password; only its scheme is repeated.

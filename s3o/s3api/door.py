@@ -2,7 +2,8 @@
 
 The order is the security of it: admission, target, authentication, authorization,
 routing, headers; only then does a handler see the call, and only a call has a body.
-Nothing reads the body before all of that, so a refusal costs its client no upload.
+Nothing reads the body before all of that, so a refusal costs its client no upload. The
+exception is a browser's form, whose credentials lie in its body: s3api/forms.
 
 Domain errors become answers here, in one place. What nobody foresaw is not caught
 here: it goes on to the connection task, the one edge that catches everything, which
@@ -38,6 +39,7 @@ from s3o.s3api.buckets import REGION_HEADER
 from s3o.s3api.call import Call, Visit
 from s3o.s3api.credentials import Caller
 from s3o.s3api.errors import STATUS_CLIENT_GONE, row_of
+from s3o.s3api.forms import is_bucket_form
 from s3o.s3api.hoisted import merge_hoisted_headers
 from s3o.s3api.operation import Level, Operation
 from s3o.s3api.operations import (
@@ -46,7 +48,7 @@ from s3o.s3api.operations import (
     level_of,
     list_operations,
 )
-from s3o.s3api.seams import Gate
+from s3o.s3api.seams import Admitted, Gate, Posted
 from s3o.wire.target import Target, parse_target
 
 
@@ -177,13 +179,24 @@ class S3Door:
         key = parse_object_key(target.key) if target.key is not None else None
         visit.key = key or ""
         visit.event = "s3.MethodNotAllowed"
-        _refuse_forms(head, target)
+        _refuse_service_posts(head, target)
         visit.event = "s3.AuthFailure"
-        admitted = self._gate.admit(exchange, target)
+        posted: Posted | None = None
+        admitted: Admitted
+        if is_bucket_form(head, target):
+            admitted = posted = await self._gate.admit_form(exchange, target)
+            key = posted.key
+            visit.key = key
+        else:
+            admitted = self._gate.admit(exchange, target)
         visit.event = "s3.BucketMismatch"
         bucket = self._enter(head.method, target, admitted.caller)
         visit.event = "s3.MethodNotAllowed"
-        fields = merge_hoisted_headers(head.fields, target.query)
+        fields = (
+            merge_hoisted_headers(head.fields, target.query)
+            if posted is None
+            else posted.fields
+        )
         operation = self._router.route(head.method, target, fields)
         visit.operation = operation.name
         visit.event = "s3.PermissionDenied"
@@ -273,14 +286,7 @@ def _check_rights(
         raise AccessDenied
 
 
-def _refuse_forms(head: RequestHead, target: Target) -> None:
-    """Refuse browser forms and service calls that no authentication here knows.
-
-    They carry their credentials in the body, which nobody may read unauthenticated.
-    """
-    if head.method == "POST":
-        kind = head.fields.get("content-type", "").partition(";")[0].strip().lower()
-        if level_of(target) is Level.SERVICE:
-            raise MethodNotAllowed("POST", ("GET",))
-        if kind == "multipart/form-data":
-            raise MethodNotAllowed("POST", ("GET", "HEAD", "PUT"))
+def _refuse_service_posts(head: RequestHead, target: Target) -> None:
+    """Refuse what other services of AWS are asked, before anybody signs for it."""
+    if head.method == "POST" and level_of(target) is Level.SERVICE:
+        raise MethodNotAllowed("POST", ("GET",))

@@ -26,6 +26,7 @@ from s3o.s3api.error_row import (
     not_supported,
     retry_after,
 )
+from s3o.s3api.error_rows_browser import BROWSER_ROWS
 
 _LATER_S = "1"  # the next attempt may meet another backend or a free slot
 _LIMIT_S = "60"  # a limit does not lift within a client's usual retries
@@ -409,6 +410,7 @@ _LEDGERS: dict[type[S3OError], Row] = {
 ROWS: Mapping[type[S3OError], Row] = {
     **_CLIENTS_DOING,
     **_CALLERS,
+    **BROWSER_ROWS,
     **_STATES,
     **_CAPACITIES,
     **_BACKENDS,

@@ -9,6 +9,7 @@ from s3o.net.exchange import Exchange
 from s3o.s3api.authenticate import authenticate
 from s3o.s3api.body import open_body, read_document
 from s3o.s3api.credentials import Caller, CredentialBook
+from s3o.s3api.forms import FormAdmission, admit_form
 from s3o.s3api.payload import Authenticated
 from s3o.wire.target import Target
 
@@ -47,3 +48,7 @@ class CredentialGate:
             exchange,
             authenticate(exchange.head, target, self._book(), self._clock.now_us()),
         )
+
+    async def admit_form(self, exchange: Exchange, target: Target) -> FormAdmission:
+        """Return who signed a form and what it asks, once its policy allows it."""
+        return await admit_form(exchange, target, self._book(), self._clock.now_us())

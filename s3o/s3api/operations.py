@@ -23,6 +23,7 @@ from s3o.s3api.attributes import ObjectAttributes
 from s3o.s3api.buckets import BucketOperations
 from s3o.s3api.deletes import ObjectDeletes
 from s3o.s3api.listings import ObjectListings
+from s3o.s3api.objects_post import ObjectForms
 from s3o.s3api.objects_read import ObjectReads
 from s3o.s3api.objects_write import ObjectWrites
 from s3o.s3api.operation import Level, Operation
@@ -40,6 +41,7 @@ def list_operations(
         *ObjectListings(objects).operations(),
         *ObjectReads(objects).operations(),
         *ObjectWrites(objects).operations(),
+        *ObjectForms(objects).operations(),
         *ObjectDeletes(objects).operations(),
         *ObjectTagging(objects).operations(),
         *ObjectAttributes(objects).operations(),

@@ -1,4 +1,4 @@
-"""What a client claims with a signature of version 4: header or presigned query.
+"""What a client claims with a signature of version 4: header, presigned query, form.
 
 Only syntax and what follows from the text alone is decided here; whether the claim is
 true, or in time, is s3api/authenticate's. One spelling is read: each component once,
@@ -15,6 +15,7 @@ from s3o.model.errors import (
     AccessDenied,
     AuthorizationMalformed,
     AuthorizationQueryMalformed,
+    InvalidArgument,
 )
 from s3o.model.numbers import parse_uint
 from s3o.wire.dates import parse_http_date
@@ -31,6 +32,7 @@ _TIMESTAMP = re.compile(
 _SCOPE_PART = re.compile(r"[!-.0-~]{1,64}", re.ASCII)
 _TIMESTAMP_CHARACTERS = 16
 _NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:;[!#$%&'*+.^_`|~0-9a-z-]+)*")
+_NO_NAMES = "-"
 _COMPONENTS = ("Credential", "SignedHeaders", "Signature")
 # What nearly everybody sends; a shorter way to what _parse_components finds.
 _USUAL = re.compile(
@@ -132,6 +134,32 @@ def parse_presigned(query: Query) -> Claim:
         return _read_presigned(query)
     except _Fault as fault:
         raise AuthorizationQueryMalformed(str(fault)) from None
+
+
+def parse_form(credential: str, date: str, signature: str) -> Claim:
+    """Return the claim of a browser's form, from its fields; raises InvalidArgument.
+
+    What is signed is the policy's text, so no header is named.
+    """
+    signed_at_us = parse_timestamp(date)
+    if signed_at_us is None or not 0 <= signed_at_us < _END_OF_TIME_US:
+        raise InvalidArgument(
+            "X-Amz-Date",
+            date[:64],
+            "X-Amz-Date must be in the ISO8601 format yyyyMMdd'T'HHmmss'Z'",
+        )
+    try:
+        signatory = _find_signatory(credential, _NO_NAMES, date)
+    except _Fault as fault:
+        raise InvalidArgument(
+            "X-Amz-Credential", credential[:256], str(fault)
+        ) from None
+    return Claim(
+        signatory=signatory,
+        signature=signature,
+        timestamp=date,
+        signed_at_us=signed_at_us,
+    )
 
 
 def _read_presigned(query: Query) -> Claim:

@@ -243,6 +243,10 @@ class FakeGate:
         known = self.callers.get(caller, Caller(principal=f"bucket:{caller}"))
         return FakeAdmitted(exchange, known)
 
+    async def admit_form(self, exchange, target):
+        """Nobody signs forms here; tests of forms bring the real gate."""
+        raise AccessDenied
+
 
 @dataclass
 class Reply:

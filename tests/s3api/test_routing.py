@@ -83,7 +83,7 @@ def test_every_listed_subresource_is_in_the_table():
         ("GET", "/photos?list-type=2&location", 501),
         ("POST", "/photos?delete&tagging", 501),
         ("DELETE", "/photos", 405),
-        ("POST", "/photos", 405),
+        ("POST", "/photos", 412),
         ("POST", "/photos/a", 405),
         ("PATCH", "/photos/a", 405),
         ("OPTIONS", "/photos/a", 405),
@@ -113,7 +113,7 @@ async def test_405_names_the_methods_there_are(house):
     bucket = await house.ask("DELETE", "/photos")
     key = await house.ask("POST", "/photos/a")
 
-    assert "GET, HEAD, PUT" == bucket.headers["allow"]
+    assert "GET, HEAD, POST, PUT" == bucket.headers["allow"]
     assert "DELETE, GET, HEAD, PUT" == key.headers["allow"]
 
 
@@ -128,15 +128,11 @@ async def test_a_copy_source_belongs_to_a_put_of_an_object(house, method, target
     assert (400, True) == (reply.status, "<Code>InvalidArgument</Code>" in reply.text)
 
 
-async def test_forms_and_service_calls_are_refused_unauthenticated(house):
-    """A form's credentials are in its body, which nobody may read before."""
-    form = {"content-type": "multipart/form-data; boundary=x"}
-    replies = [
-        await house.ask("POST", "/photos", form, b"--x", caller=None),
-        await house.ask("POST", "/", {}, b"Action=ListRoles", caller=None),
-    ]
+async def test_service_calls_are_refused_unauthenticated(house):
+    """s3-tests asks IAM at every teardown; it must hear at once that there is none."""
+    reply = await house.ask("POST", "/", {}, b"Action=ListRoles", caller=None)
 
-    assert [405, 405] == [each.status for each in replies]
+    assert 405 == reply.status
 
 
 async def test_virtual_hosts_name_the_bucket(house):
