@@ -126,7 +126,7 @@ class Completion:
 
     pinned: tuple[Part, ...]
     etag: str
-    checksum: Checksum | None
+    checksum: Checksum
     size: int
     part_sizes: tuple[int, ...]
     part_checksums: tuple[str, ...]
