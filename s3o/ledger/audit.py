@@ -20,6 +20,8 @@ async def audit(tx: Tx) -> list[str]:
         ("audit_unknown_buckets", "row of a bucket that is gone"),
         ("audit_objects_without_bytes", "object without a location"),
         ("audit_locations_without_object", "location without a version"),
+        ("audit_parts_without_upload", "part without its upload"),
+        ("audit_completions", "completion that is half begun"),
         ("audit_shared_names", "storage key with two purposes"),
         ("audit_impossible_rows", "number that cannot be"),
         ("audit_sequences", "tombstone newer than the object"),

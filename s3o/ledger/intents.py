@@ -188,7 +188,7 @@ async def _promote(
     assert intent.kind is not IntentKind.COMPLETE, "ends by its own rules"
     if digests is None or intent.kind is not IntentKind.OBJECT:
         return Promotion.DROPPED
-    if await _is_superseded(tx, intent):
+    if await is_superseded(tx, intent):
         return Promotion.SUPERSEDED
     commit = Commit(
         storage_key=intent.storage_key,
@@ -204,7 +204,8 @@ async def _promote(
     return Promotion.PROMOTED
 
 
-async def _is_superseded(tx: Tx, intent: IntentRow) -> bool:
+async def is_superseded(tx: Tx, intent: IntentRow) -> bool:
+    """Whether anything of the key, tombstones included, was committed later."""
     await tx.run("lock_key", bucket_id=intent.bucket_id, key=intent.key)
     current = await find_current(tx, intent.bucket_id, intent.key)
     if current is not None and current.sequence > intent.sequence:

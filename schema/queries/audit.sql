@@ -17,8 +17,11 @@ FROM (
 LEFT JOIN (
     SELECT
         backend_name, CAST(SUM(stored_bytes) AS BIGINT) AS bytes,
-        CAST(SUM(CASE WHEN blob = 0 THEN 1 ELSE 0 END) AS BIGINT) AS objects
-    FROM object_locations GROUP BY backend_name
+        CAST(SUM(CASE WHEN blob = (
+            SELECT MIN(f.blob) FROM object_locations AS f
+            WHERE f.version_id = a.version_id
+        ) THEN 1 ELSE 0 END) AS BIGINT) AS objects
+    FROM object_locations AS a GROUP BY backend_name
 ) AS l ON l.backend_name = q.backend_name
 LEFT JOIN (
     SELECT backend_name, CAST(SUM(stored_bytes) AS BIGINT) AS bytes
@@ -43,6 +46,12 @@ SELECT 'object_locations', storage_key FROM object_locations
 WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
 UNION ALL
 SELECT 'pending_objects', storage_key FROM pending_objects
+WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
+UNION ALL
+SELECT 'multipart_uploads', upload_id FROM multipart_uploads
+WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
+UNION ALL
+SELECT 'multipart_parts', storage_key FROM multipart_parts
 WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
 UNION ALL
 SELECT 'cleanup_queue', storage_key FROM cleanup_queue
@@ -70,21 +79,64 @@ WHERE bucket_id NOT IN (SELECT id FROM buckets)
 UNION ALL
 SELECT 'pending_objects', object_key FROM pending_objects
 WHERE bucket_id NOT IN (SELECT id FROM buckets)
+UNION ALL
+SELECT 'multipart_uploads', upload_id FROM multipart_uploads
+WHERE state IN ('opening', 'open', 'completing')
+AND bucket_id NOT IN (SELECT id FROM buckets)
 LIMIT 100;
 
 -- name: audit_shared_names
--- A name has one purpose: bytes of a version, an announced write, or to be deleted.
+-- A name has one purpose: bytes of a version, an announced write, or to be deleted. The
+-- upload that a backend had under a name is a thing of its own beside a blob of it.
 SELECT backend_name, storage_key FROM (
-    SELECT backend_name, storage_key FROM object_locations
+    SELECT backend_name, storage_key, '' AS backend_upload_id FROM object_locations
     UNION ALL
-    SELECT backend_name, storage_key FROM pending_objects
+    SELECT backend_name, storage_key, '' FROM pending_objects WHERE kind <> 'complete'
     UNION ALL
-    SELECT backend_name, storage_key FROM cleanup_queue
+    SELECT backend_name, storage_key, '' FROM multipart_parts WHERE is_native = 0
     UNION ALL
-    SELECT backend_name, storage_key FROM cleanup_dlq
+    SELECT backend_name, storage_key, COALESCE(backend_upload_id, '')
+    FROM multipart_uploads
+    WHERE storage_key IS NOT NULL AND state IN ('opening', 'open', 'completing')
+    UNION ALL
+    SELECT backend_name, storage_key, COALESCE(backend_upload_id, '')
+    FROM cleanup_queue
+    UNION ALL
+    SELECT backend_name, storage_key, COALESCE(backend_upload_id, '') FROM cleanup_dlq
 ) AS names
-GROUP BY backend_name, storage_key
+GROUP BY backend_name, storage_key, backend_upload_id
 HAVING COUNT(*) > 1
+LIMIT 100;
+
+-- name: audit_parts_without_upload
+-- Parts and announced attempts hold reservations that only their upload gives back.
+SELECT upload_id, storage_key FROM multipart_parts
+WHERE upload_id NOT IN (
+    SELECT upload_id FROM multipart_uploads
+    WHERE state IN ('opening', 'open', 'completing')
+)
+UNION ALL
+SELECT upload_id, storage_key FROM pending_objects
+WHERE kind IN ('part', 'complete') AND (upload_id IS NULL OR upload_id NOT IN (
+    SELECT upload_id FROM multipart_uploads
+    WHERE state IN ('opening', 'open', 'completing')
+))
+UNION ALL
+SELECT p.upload_id, p.storage_key FROM multipart_parts AS p
+JOIN multipart_uploads AS u ON u.upload_id = p.upload_id
+WHERE p.is_native = 1 AND (
+    p.blob <> 0 OR u.backend_upload_id IS NULL OR p.storage_key <> u.storage_key
+    OR p.backend_name <> u.backend_name
+)
+LIMIT 100;
+
+-- name: audit_completions
+-- Completing, its manifest and its intent come and go together.
+SELECT u.upload_id, u.state FROM multipart_uploads AS u
+LEFT JOIN pending_objects AS p ON p.upload_id = u.upload_id AND p.kind = 'complete'
+WHERE (u.state = 'completing') <> (p.storage_key IS NOT NULL)
+OR (u.state = 'completing' AND u.manifest IS NULL)
+OR (u.state IN ('opening', 'open') AND u.manifest IS NOT NULL)
 LIMIT 100;
 
 -- name: audit_impossible_rows

@@ -2,6 +2,15 @@
 
 from dataclasses import replace
 
+from s3o.ledger.commits import Committed
+from s3o.ledger.upload_completion import (
+    BegunCompletion,
+    CompleteRequest,
+    Finish,
+    begin_complete,
+    finish_complete,
+)
+from s3o.ledger.upload_endings import abort_upload
 from s3o.ledger.upload_parts import (
     NewPart,
     OpenedPart,
@@ -18,7 +27,7 @@ from s3o.ledger.uploads import (
     find_upload,
     finish_binding,
 )
-from s3o.model.multipart import Part, Upload
+from s3o.model.multipart import Manifest, Part, Upload
 from s3o.model.names import (
     ObjectKey,
     StorageKey,
@@ -27,7 +36,15 @@ from s3o.model.names import (
     make_storage_key,
     make_upload_id,
 )
-from s3o.model.values import Checksum, ChecksumAlgorithm, ChecksumType, ObjectFacts
+from s3o.model.values import (
+    Checksum,
+    ChecksumAlgorithm,
+    ChecksumType,
+    ManifestPart,
+    ObjectFacts,
+    PutReceipt,
+    WriteConditions,
+)
 from s3o.wire.digests import Hasher
 from tests.ledger.house import Writer, in_order
 
@@ -182,6 +199,72 @@ class Uploader:
                 was_started=was_started,
             )
         )
+
+    async def begin(
+        self,
+        upload: Upload,
+        manifest: Manifest,
+        conditions: WriteConditions | None = None,
+    ) -> BegunCompletion:
+        """Pin what a Complete lists; parts may be small."""
+        self.writer.now_us += 1000
+        request = CompleteRequest(
+            bucket_id=upload.bucket_id,
+            bucket=self.writer.bucket.name,
+            key=upload.key,
+            upload_id=upload.upload_id,
+            manifest=manifest,
+            conditions=conditions or WriteConditions(),
+            min_part_bytes=1,
+            owner="me",
+            now_us=self.writer.now_us,
+        )
+        return await self.engine.write(lambda tx: begin_complete(tx, request))
+
+    async def finish(
+        self, begun: BegunCompletion, *, is_unattended: bool = False
+    ) -> Committed:
+        """Publish it, whatever the backend had to do being done."""
+        self.writer.now_us += 1000
+        finish = Finish(
+            upload=begun.upload,
+            bucket=self.writer.bucket.name,
+            receipt=(
+                PutReceipt(etag="whole-1", backend_version="v9")
+                if begun.completion.native_parts
+                else None
+            ),
+            now_us=self.writer.now_us,
+            is_unattended=is_unattended,
+        )
+        return await self.engine.write(lambda tx: finish_complete(tx, finish))
+
+    async def abort(self, upload: Upload) -> None:
+        """AbortMultipartUpload."""
+        self.writer.now_us += 1000
+        await self.engine.write(
+            lambda tx: abort_upload(
+                tx,
+                upload.bucket_id,
+                upload.key,
+                upload.upload_id,
+                self.writer.now_us,
+            )
+        )
+
+
+def manifest_of(*parts: Part) -> Manifest:
+    """List parts as a client does that saw their answers."""
+    return Manifest(
+        parts=tuple(
+            ManifestPart(
+                number=part.number,
+                etag=f'"{part.etag}"',
+                checksums=() if part.checksum is None else (part.checksum,),
+            )
+            for part in parts
+        )
+    )
 
 
 def checksum_of(algorithm: ChecksumAlgorithm, data: bytes) -> Checksum:
