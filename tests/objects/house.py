@@ -162,6 +162,7 @@ class House:
                 backend_name=backend,
                 storage_key=place.storage_key,
                 backend_version=None,
+                backend_etag=None,
                 stored_bytes=place.stored_bytes,
                 stored_digest=place.stored_md5,
                 now_us=self.rig.clock.now_us(),
