@@ -22,7 +22,6 @@ _S = TypeVar("_S", bound=Section)
 
 RELOADABLE_SECTIONS = (
     "buckets",
-    "accounts",
     "rate_limit",
     "rebalance",
     "replication",

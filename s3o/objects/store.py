@@ -33,6 +33,7 @@ from s3o.model.values import (
     WriteConditions,
 )
 from s3o.objects.announce import Announcer
+from s3o.objects.copy import Copier
 from s3o.objects.failover import Failover
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.read import ObjectReader
@@ -93,6 +94,19 @@ class ObjectStore:
             live=live,
             announcer=announcer,
             failover=failover,
+        )
+        self.copier = Copier(
+            ledger,
+            fleet,
+            transform,
+            self._writer,
+            observer,
+            clock,
+            entropy,
+            cluster_id=cluster_id,
+            live=live,
+            reads=reads,
+            announcer=announcer,
         )
 
     async def head(

@@ -21,6 +21,7 @@ from s3o.objects.store import ObjectStore
 from s3o.s3api.acl import AccessControl
 from s3o.s3api.attributes import ObjectAttributes
 from s3o.s3api.buckets import BucketOperations
+from s3o.s3api.copies import ObjectCopies
 from s3o.s3api.deletes import ObjectDeletes
 from s3o.s3api.listings import ObjectListings
 from s3o.s3api.objects_post import ObjectForms
@@ -43,6 +44,7 @@ def list_operations(
         *ObjectWrites(objects).operations(),
         *ObjectForms(objects).operations(),
         *ObjectDeletes(objects).operations(),
+        *ObjectCopies(objects).operations(),
         *ObjectTagging(objects).operations(),
         *ObjectAttributes(objects).operations(),
         *VersionListing(objects).operations(),
