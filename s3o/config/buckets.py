@@ -27,7 +27,8 @@ _ACCESS_KEY = re.compile(r"[!-~]{1,256}", re.ASCII)
 _VISIBLE = re.compile(r"[!-~]{1,4096}", re.ASCII)
 
 
-def _read_bucket_name(value: object) -> BucketName:
+def read_bucket_name(value: object) -> BucketName:
+    """Return text as a bucket name; raises ValueError."""
     try:
         return parse_bucket_name(read_some_text(value))
     except InvalidBucketName:
@@ -59,7 +60,7 @@ class CredentialSettings(Section):
     """One way in: an access key with its secret, a token, or both."""
 
     access_key_id: Annotated[OptionalText, AfterValidator(_check_access_key)] = None
-    """Access key of signature version 4; unique over all buckets."""
+    """Access key of signature version 4; unique over all buckets and accounts."""
     secret_access_key: OptionalSecret = None
     """Its secret."""
     token: OptionalSecret = None
@@ -91,7 +92,7 @@ class CredentialSettings(Section):
 class BucketSettings(Section):
     """One virtual bucket."""
 
-    name: Annotated[BucketName, BeforeValidator(_read_bucket_name), text_schema]
+    name: Annotated[BucketName, BeforeValidator(read_bucket_name), text_schema]
     """Name by AWS's rules; admin, ui, health and metrics are taken."""
     credentials: tuple[CredentialSettings, ...]
     """Who may use the bucket; at least one."""

@@ -1,6 +1,6 @@
 """Check plain values against the models: the settings, or everything wrong with them.
 
-Each section, and each entry of the two lists, is read for itself, so that one fault
+Each section, and each entry of the lists, is read for itself, so that one fault
 hides no other; rules between sections run over whatever was readable.
 """
 
@@ -10,12 +10,13 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from s3o.config.accounts import AccountSettings
 from s3o.config.backends import BackendSettings, read_backend
 from s3o.config.buckets import BucketSettings
 from s3o.config.keys import sections_in, suggest_word
 from s3o.config.later import later_faults
 from s3o.config.problems import UNKNOWN_KEY, Fault, Path
-from s3o.config.settings import Parts, RoutingStrategy, Settings, rule_faults
+from s3o.config.settings import LISTS, Parts, RoutingStrategy, Settings, rule_faults
 
 _T = TypeVar("_T")
 _STRATEGY: TypeAdapter[str] = TypeAdapter(RoutingStrategy)
@@ -29,16 +30,21 @@ def check(data: object) -> tuple[Settings | None, list[Fault]]:
     faults = [
         Fault((key,), UNKNOWN_KEY) for key in data if key not in Settings.model_fields
     ]
-    buckets = _read_list(given, "buckets", _read_bucket, faults)
-    backends: dict[int, BackendSettings] = _read_list(
-        given, "backends", read_backend, faults
+    accounts = _read_list(given, "accounts", _read_account, faults, is_needed=False)
+    buckets = _read_list(
+        given, "buckets", _read_bucket, faults, is_needed=not given.get("accounts")
     )
-    are_backends_whole = not any(fault.path[0] == "backends" for fault in faults)
+    backends: dict[int, BackendSettings] = _read_list(
+        given, "backends", read_backend, faults, is_needed=True
+    )
+    broken = {fault.path[0] for fault in faults if fault.path}
     parts = Parts(
         sections=_read_sections(given, faults),
         buckets=buckets,
+        accounts=accounts,
         backends=backends,
-        are_backends_whole=are_backends_whole,
+        are_backends_whole="backends" not in broken,
+        are_buckets_whole="buckets" not in broken,
     )
     faults += rule_faults(parts)
     faults += later_faults(parts)
@@ -46,6 +52,7 @@ def check(data: object) -> tuple[Settings | None, list[Fault]]:
         return None, faults
     whole = dict(parts.sections)
     whole["buckets"] = tuple(buckets.values())
+    whole["accounts"] = tuple(accounts.values())
     whole["backends"] = tuple(backends.values())
     return Settings.model_validate(whole), []
 
@@ -54,7 +61,7 @@ def _read_sections(given: dict[str, object], faults: list[Fault]) -> dict[str, o
     """Return the readable sections by name, the absent ones with their defaults."""
     sections: dict[str, object] = {}
     for name, field in Settings.model_fields.items():
-        if name in ("buckets", "backends"):
+        if name in LISTS:
             continue
         if name not in given:
             if field.is_required():
@@ -76,13 +83,15 @@ def _read_list(
     name: str,
     read: Callable[[object, int], _T | Fault],
     faults: list[Fault],
+    *,
+    is_needed: bool,
 ) -> dict[int, _T]:
     """Return the readable entries of a list by position."""
     items = given.get(name, [])
     if not isinstance(items, list | tuple):
         faults.append(Fault((name,), "must be a list"))
         return {}
-    if not items:
+    if not items and is_needed:
         faults.append(Fault((name,), f"at least one {name[:-1]} is required"))
     found: dict[int, _T] = {}
     for position, item in enumerate(items):
@@ -100,6 +109,10 @@ def _read_list(
 
 def _read_bucket(item: object, _position: int) -> BucketSettings | Fault:
     return BucketSettings.model_validate(item)
+
+
+def _read_account(item: object, _position: int) -> AccountSettings | Fault:
+    return AccountSettings.model_validate(item)
 
 
 # ---- pydantic's findings in our words

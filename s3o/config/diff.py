@@ -22,6 +22,7 @@ _S = TypeVar("_S", bound=Section)
 
 RELOADABLE_SECTIONS = (
     "buckets",
+    "accounts",
     "rate_limit",
     "rebalance",
     "replication",

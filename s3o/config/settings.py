@@ -6,9 +6,9 @@ over Parts: those sections that were readable, so that one fault hides no other.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Annotated, Literal
 
+from s3o.config.accounts import AccountSettings, tenant_faults
 from s3o.config.backends import AnyBackend, BackendSettings, backend_faults
 from s3o.config.breakers import BackendCircuitBreakerSettings, CircuitBreakerSettings
 from s3o.config.buckets import BucketSettings
@@ -41,6 +41,8 @@ from s3o.config.upkeep import (
 
 RoutingStrategy = Annotated[Literal["pack", "spread"], Choice]
 
+LISTS = ("buckets", "accounts", "backends")  # read entry by entry
+
 _OWN_PATHS = ("admin", "ui", "health", "metrics")
 
 
@@ -51,8 +53,10 @@ class Settings(Section):
     """The S3 listener."""
     auth: AuthSettings = AuthSettings()
     """What signatures are accepted."""
-    buckets: tuple[BucketSettings, ...]
-    """The virtual buckets; at least one."""
+    buckets: tuple[BucketSettings, ...] = ()
+    """The virtual buckets; at least one, unless there are accounts."""
+    accounts: tuple[AccountSettings, ...] = ()
+    """Principals that make buckets of their own."""
     database: DatabaseSettings = DatabaseSettings()
     """The ledger."""
     routing_strategy: RoutingStrategy = "pack"
@@ -103,8 +107,10 @@ class Parts:
 
     sections: Mapping[str, object]
     buckets: Mapping[int, BucketSettings] = field(default_factory=dict)
+    accounts: Mapping[int, AccountSettings] = field(default_factory=dict)
     backends: Mapping[int, BackendSettings] = field(default_factory=dict)
     are_backends_whole: bool = True  # none of them was unreadable
+    are_buckets_whole: bool = True
 
 
 def parts_of(settings: Settings) -> Parts:
@@ -113,9 +119,10 @@ def parts_of(settings: Settings) -> Parts:
         sections={
             name: getattr(settings, name)
             for name in Settings.model_fields
-            if name not in ("buckets", "backends")
+            if name not in LISTS
         },
         buckets=dict(enumerate(settings.buckets)),
+        accounts=dict(enumerate(settings.accounts)),
         backends=dict(enumerate(settings.backends)),
     )
 
@@ -126,8 +133,14 @@ def rule_faults(parts: Parts) -> Iterator[Fault]:
         yield from _section_faults(section, (name,))
     for position, bucket in parts.buckets.items():
         yield from _section_faults(bucket, ("buckets", position))
-    yield from _name_faults(parts)
-    yield from _credential_faults(parts)
+    for position, account in parts.accounts.items():
+        yield from _section_faults(account, ("accounts", position))
+    yield from tenant_faults(
+        parts.buckets,
+        parts.accounts,
+        own_names(parts.sections),
+        are_buckets_whole=parts.are_buckets_whole,
+    )
     for path, message in backend_faults(parts.backends):
         yield Fault(("backends", *path), message)
     replication = parts.sections.get("replication")
@@ -148,49 +161,15 @@ def _section_faults(section: object, at: tuple[str | int, ...]) -> Iterator[Faul
         yield from _section_faults(getattr(section, name), (*at, name))
 
 
-def _name_faults(parts: Parts) -> Iterator[Fault]:
+def own_names(sections: Mapping[str, object]) -> frozenset[str]:
+    """Return the names that buckets must not have: the paths of our own doors."""
     taken = set(_OWN_PATHS)
-    telemetry, ui = parts.sections.get("telemetry"), parts.sections.get("ui")
+    telemetry, ui = sections.get("telemetry"), sections.get("ui")
     if isinstance(telemetry, TelemetrySettings):
         taken.add(telemetry.metrics.path.split("/")[1])
     if isinstance(ui, UiSettings):
         taken.add(ui.path.split("/")[1])
-    seen: set[str] = set()
-    for position, bucket in parts.buckets.items():
-        at = ("buckets", position, "name")
-        if bucket.name in taken:
-            yield Fault(at, f"'{bucket.name}' is the path of a door of our own")
-        if bucket.name in seen:
-            yield Fault(at, f"duplicate bucket name '{bucket.name}'")
-        seen.add(bucket.name)
-
-
-def _credential_faults(parts: Parts) -> Iterator[Fault]:
-    keys: set[str] = set()
-    tokens: list[tuple[str, int, int]] = []
-    for position, bucket in parts.buckets.items():
-        for index, credential in enumerate(bucket.credentials):
-            key = credential.access_key_id
-            if key is not None and key in keys:
-                at = ("buckets", position, "credentials", index, "access_key_id")
-                yield Fault(at, f"duplicate access_key_id '{key}'")
-            if key is not None:
-                keys.add(key)
-            if credential.token is not None:
-                tokens.append((credential.token.reveal(), position, index))
-    yield from _token_faults(tokens)
-
-
-def _token_faults(tokens: list[tuple[str, int, int]]) -> Iterator[Fault]:
-    # Sorted, a token stands right before those that begin with it.
-    for (token, *first), (longer, *second) in pairwise(sorted(tokens)):
-        if longer.startswith(token):
-            position, index = max(first, second)
-            is_same = token == longer
-            message = (
-                "duplicate token" if is_same else "one token is a prefix of another"
-            )
-            yield Fault(("buckets", position, "credentials", index, "token"), message)
+    return frozenset(taken)
 
 
 def _quota_faults(

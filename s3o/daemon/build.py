@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from s3o.backends.fleet import Fleet
 from s3o.config.settings import Settings
 from s3o.daemon.live import LiveSettings
+from s3o.daemon.tenants import tenants_of
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.meta import ensure_cluster_id
 from s3o.ledger.quotas import sync_quotas
 from s3o.ledger.seam import Engine, Tx
 from s3o.model.seams import Clock, Entropy, Observer, Transform
-from s3o.model.tenants import StaticBucket
 from s3o.model.values import Bucket
 from s3o.objects.buckets import BucketDirectory, enter_buckets
 from s3o.objects.live import LiveReads, LiveWrites
@@ -105,8 +105,9 @@ async def open_house(
         ledger = Ledger(engine, breaker, observer, world.clock, world.entropy)
         candidate = world.entropy.token(16).hex()
         cluster = await ledger.write(lambda tx: ensure_cluster_id(tx, candidate))
-        buckets = BucketDirectory()
-        buckets.use(await enter_settings(ledger, world.clock, settings))
+        buckets = BucketDirectory(ledger, world.clock)
+        rows = await enter_settings(ledger, world.clock, settings)
+        buckets.use(tenants_of(settings), rows)
         fleet = await world.build_fleet(settings, observer, world.clock, world.entropy)
         writes, reads, room = LiveWrites(), LiveReads(), RoomMaker()
         store = ObjectStore(
@@ -142,23 +143,17 @@ async def open_house(
 async def enter_settings(
     ledger: Ledger, clock: Clock, settings: Settings
 ) -> list[Bucket]:
-    """Write quotas and buckets into the ledger, all or none; return the buckets.
+    """Write quotas, buckets and accounts into the ledger, all or none.
 
-    Raises LedgerError.
+    Returns every bucket's row. Raises LedgerError, and BucketAlreadyExists for a
+    configured name that an account's bucket has.
     """
     quotas = {backend.name: backend.quota_bytes for backend in settings.backends}
-    statics = [
-        StaticBucket(
-            name=bucket.name,
-            public_read=bucket.public_read,
-            max_multipart_uploads=bucket.max_multipart_uploads,
-        )
-        for bucket in settings.buckets
-    ]
+    tenants = tenants_of(settings)
     now_us = clock.now_us()
 
     async def enter(tx: Tx) -> list[Bucket]:
         await sync_quotas(tx, quotas)
-        return await enter_buckets(tx, statics, now_us)
+        return await enter_buckets(tx, tenants, now_us)
 
     return await ledger.write(enter)

@@ -12,12 +12,11 @@ from s3o.admin.metrics_door import MetricsDoor
 from s3o.config.settings import Settings
 from s3o.daemon.build import House
 from s3o.daemon.front import Front
+from s3o.daemon.tenants import credential_book
 from s3o.ledger.meta import cluster_id
-from s3o.model.tenants import bucket_principal
 from s3o.net.exchange import Handler
 from s3o.net.server import Server, ServerLimits, open_listeners
 from s3o.net.tls import Certificate, ServerTls, TlsFiles
-from s3o.s3api.credentials import CredentialBook, Grant
 from s3o.s3api.door import S3Door
 from s3o.s3api.gate import CredentialGate
 
@@ -151,27 +150,6 @@ class Doors:
             is_any_backend_usable=house.fleet.is_any_serving,
             ask_ledger=lambda: house.ledger.read(cluster_id),
         )
-
-
-def credential_book(settings: Settings) -> CredentialBook:
-    """Return everybody whom the settings let in."""
-    grants = (
-        Grant(
-            principal=bucket_principal(bucket.name),
-            access_key_id=credential.access_key_id,
-            secret_access_key=(
-                credential.secret_access_key.reveal()
-                if credential.secret_access_key is not None
-                else None
-            ),
-            token=credential.token.reveal() if credential.token is not None else None,
-            permissions=credential.granted,
-            key_prefixes=credential.prefixes,
-        )
-        for bucket in settings.buckets
-        for credential in bucket.credentials
-    )
-    return CredentialBook(grants, allows_sigv2=settings.auth.allow_sigv2)
 
 
 def _server_tls(settings: Settings) -> ServerTls | None:

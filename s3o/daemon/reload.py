@@ -19,7 +19,8 @@ from s3o.daemon.build import House, enter_settings
 from s3o.daemon.doors import Doors
 from s3o.daemon.sdnotify import Notifier
 from s3o.daemon.services import Services
-from s3o.model.errors import LedgerError
+from s3o.daemon.tenants import tenants_of
+from s3o.model.errors import BucketAlreadyExists, LedgerError
 from s3o.model.facts import Happened
 from s3o.model.names import BackendName
 from s3o.net.tls import CertificateUnusable
@@ -71,10 +72,15 @@ class Reloader:
 
     async def _put_into_force(self, settings: Settings) -> bool:
         house = self._house
+        async with house.buckets.changing:
+            return await self._put_all_into_force(settings)
+
+    async def _put_all_into_force(self, settings: Settings) -> bool:
+        house = self._house
         try:
             certificate = await trio.to_thread.run_sync(self._doors.read_certificate)
-            buckets = await enter_settings(house.ledger, house.world.clock, settings)
-        except (CertificateUnusable, LedgerError) as error:
+            rows = await enter_settings(house.ledger, house.world.clock, settings)
+        except (CertificateUnusable, LedgerError, BucketAlreadyExists) as error:
             self._say("error", "reload failed, nothing changed", reason=str(error))
             return False
         limits: dict[BackendName, BackendLimits] = {
@@ -82,7 +88,7 @@ class Reloader:
         }
         # No await from here on: a request sees all of it or nothing.
         house.live.current = settings
-        house.buckets.use(buckets)
+        house.buckets.use(tenants_of(settings), rows)
         house.fleet.replace_limits(limits)
         house.observed.log.set_level(settings.server.log_level)
         self._doors.use(settings, certificate)

@@ -27,7 +27,7 @@ async def audit(tx: Tx) -> list[str]:
         ("audit_sequences", "tombstone newer than the object"),
     ):
         complaints += [f"{words}: {row!r}" for row in await tx.all(query)]
-    return complaints + await _intents(tx)
+    return complaints + await _accounts(tx) + await _intents(tx)
 
 
 async def _quotas(tx: Tx) -> list[str]:
@@ -40,6 +40,14 @@ async def _quotas(tx: Tx) -> list[str]:
                     f"{backend!r}: {name} is {told!r}, its rows sum up to {summed!r}"
                 )
     return complaints
+
+
+async def _accounts(tx: Tx) -> list[str]:
+    return [
+        f"account {owner!r}: holds {told!r}, its rows sum up to {summed!r}"
+        for owner, told, summed in await tx.all("audit_accounts")
+        if told != summed
+    ]
 
 
 async def _intents(tx: Tx) -> list[str]:

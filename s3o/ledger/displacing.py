@@ -12,6 +12,7 @@ async def displace(
     tx: Tx, version: ObjectVersion, moves: QuotaMoves, reason: str, now_us: int
 ) -> tuple[Location, ...]:
     """Remove every location of version; return them. Their bytes become orphans."""
+    moves.charge(version.bucket_id, -version.size)
     taken = await _take(tx, version)
     first_blob = min((location.blob for location, _ in taken), default=0)
     for location, backend_etag in taken:

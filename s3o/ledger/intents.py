@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from s3o.ledger import rows
-from s3o.ledger.buckets import hold_bucket
+from s3o.ledger.accounts import reserve_for_account
+from s3o.ledger.buckets import hold_owned_bucket
 from s3o.ledger.commits import Commit, publish
 from s3o.ledger.objects import draw_sequence, find_current
 from s3o.ledger.pending import (
+    CHARGED_KINDS,
     IntentKind,
     IntentRow,
     intent_of,
@@ -72,14 +74,18 @@ async def open_intent(tx: Tx, intent: NewIntent, choose: Choose) -> OpenedIntent
     """Reserve room on the first of choose's candidates that has it; record the intent.
 
     choose runs inside the transaction: it is pure, and candidates without a quota row
-    are passed over. Raises NoSuchBucket, NoRoom, PreconditionFailed, NoSuchKey.
+    are passed over. Raises NoSuchBucket, QuotaExceeded, NoRoom, PreconditionFailed,
+    NoSuchKey.
     """
-    await hold_bucket(tx, intent.bucket_id, intent.bucket)
+    bucket = await hold_owned_bucket(tx, intent.bucket_id, intent.bucket)
     if intent.conditions:
         current = await find_current(tx, intent.bucket_id, intent.key)
         check_write(intent.conditions, current, intent.bucket, intent.key)
-    backend = await _reserve(tx, intent.stored_size, choose)
+    # Rows are locked in one order everywhere: bucket, key, account, backends.
     sequence = await draw_sequence(tx, intent.bucket_id, intent.key)
+    if intent.kind in CHARGED_KINDS:
+        await reserve_for_account(tx, bucket.owner, intent.size)
+    backend = await _reserve(tx, intent.stored_size, choose)
     await tx.run(
         "insert_intent",
         storage_key=intent.storage_key,

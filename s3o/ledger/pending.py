@@ -34,6 +34,10 @@ class IntentKind(StrEnum):
     COPY = "copy"
 
 
+# Whose bytes an account pays for; those of a completed upload are its parts'.
+CHARGED_KINDS = frozenset({IntentKind.OBJECT, IntentKind.PART})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentRow:
     """One intent, with everything that is needed to finish or drop it."""
@@ -88,6 +92,8 @@ async def release_taken(
     assert not intent.is_native_part, "ends with its upload"
     assert intent.kind is not IntentKind.COMPLETE, "names no blob of its own"
     moves.add(intent.backend, reserved=-intent.stored_bytes)
+    if intent.kind in CHARGED_KINDS:
+        moves.charge(intent.bucket_id, -intent.size)
     discard = Discard(
         backend=intent.backend,
         bucket_id=intent.bucket_id,

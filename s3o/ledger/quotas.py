@@ -10,20 +10,21 @@ from collections.abc import Mapping
 
 from s3o.ledger import rows
 from s3o.ledger.seam import Tx
-from s3o.model.names import BackendName
+from s3o.model.names import BackendName, BucketId
 from s3o.model.values import QuotaRow
 
 
 class QuotaMoves:
-    """Signed differences of one transaction, applied once per backend, in order.
+    """Signed differences of one transaction, applied once per row, in order.
 
-    The order of the backends' names keeps two transactions from waiting for each other.
+    The order keeps two transactions from waiting for each other.
     """
 
-    __slots__ = ("_moves",)
+    __slots__ = ("_charges", "_moves")
 
     def __init__(self) -> None:
         self._moves: dict[BackendName, list[int]] = {}
+        self._charges: dict[BucketId, int] = {}
 
     def add(
         self,
@@ -41,8 +42,15 @@ class QuotaMoves:
         move[2] += orphan
         move[3] += objects
 
+    def charge(self, bucket_id: BucketId, size: int) -> None:
+        """Note a difference in what the bucket's account holds, in bytes as sent."""
+        self._charges[bucket_id] = self._charges.get(bucket_id, 0) + size
+
     async def apply(self, tx: Tx) -> None:
         """Write the differences."""
+        for bucket_id, size in sorted(self._charges.items()):
+            if size:
+                await tx.run("charge_account", bucket_id=bucket_id, size=size)
         for backend, move in sorted(self._moves.items()):
             if any(move):
                 used, reserved, orphan, objects = move

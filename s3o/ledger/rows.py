@@ -9,6 +9,7 @@ a damaged location is left out, so that another copy can serve.
 import json
 from collections.abc import Sequence
 
+from s3o.ledger.bucket_config import config_of
 from s3o.ledger.seam import Row, Value
 from s3o.model.errors import LedgerDamaged
 from s3o.model.names import (
@@ -92,13 +93,14 @@ def optional_upload_id(value: Value) -> UploadId | None:
 
 def bucket_of(row: Row) -> Bucket:
     """Read a row of buckets."""
-    found_id, name, created_at, owner = row
+    found_id, name, created_at, owner, config = row
     try:
         return Bucket(
             id=BucketId(number(found_id)),
             name=BucketName(text(name)),
             created_at_us=number(created_at),
             owner=text(owner),
+            config=config_of(config),
         )
     except ValueError as error:
         raise LedgerDamaged("buckets", str(error)) from None

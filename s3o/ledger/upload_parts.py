@@ -10,7 +10,8 @@ of an acknowledged part stays reserved until the upload ends.
 from dataclasses import dataclass
 
 from s3o.ledger import rows
-from s3o.ledger.buckets import hold_bucket
+from s3o.ledger.accounts import reserve_for_account
+from s3o.ledger.buckets import hold_owned_bucket
 from s3o.ledger.cleanup_rows import Discard, enqueue
 from s3o.ledger.objects import draw_sequence
 from s3o.ledger.pending import (
@@ -109,15 +110,17 @@ async def open_part(tx: Tx, part: NewPart, choose: Choose) -> OpenedPart:
     """Reserve room for an attempt and record its intent.
 
     choose is for a blob: the first of its candidates with room takes it. Raises
-    NoSuchBucket, NoSuchUpload (also while it is being completed), NoRoom.
+    NoSuchBucket, NoSuchUpload (also while it is being completed), QuotaExceeded,
+    NoRoom.
     """
-    await hold_bucket(tx, part.bucket_id, part.bucket)
+    bucket = await hold_owned_bucket(tx, part.bucket_id, part.bucket)
     sequence = await draw_sequence(tx, part.bucket_id, part.key)
     held = await hold_upload(tx, part.upload_id)
     upload = require_own(held, part.bucket_id, part.key, part.upload_id)
     if upload.state not in LIVE_STATES:
         raise NoSuchUpload(part.upload_id)
     await tx.run("touch_upload", upload_id=part.upload_id, now_us=part.now_us)
+    await reserve_for_account(tx, bucket.owner, part.size)
     opened = await _open_native(tx, part, upload, sequence)
     if opened is None:
         opened = await _open_blob(tx, part, upload, choose, sequence=sequence)
@@ -296,6 +299,7 @@ async def queue_part(
     """Turn the reservation of a part's own blob into orphan bytes, queue its name."""
     assert not part.is_native
     moves.add(part.backend, reserved=-part.stored_bytes)
+    moves.charge(upload.bucket_id, -part.size)
     discard = Discard(
         backend=part.backend,
         bucket_id=upload.bucket_id,
@@ -357,6 +361,7 @@ async def drop_part(
         )
     else:
         moves.add(intent.backend, reserved=-intent.stored_bytes)
+        moves.charge(intent.bucket_id, -intent.size)
     await moves.apply(tx)
     return True
 

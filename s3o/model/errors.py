@@ -438,6 +438,20 @@ class BucketAlreadyExists(StateError):
 
 
 @dataclass(eq=False)
+class BucketNotEmpty(StateError):
+    """A bucket that holds objects is not deleted."""
+
+    bucket: str
+
+
+@dataclass(eq=False)
+class TooManyBuckets(StateError):
+    """The account owns as many buckets as it may."""
+
+    limit: int
+
+
+@dataclass(eq=False)
 class PreconditionFailed(StateError):
     """A condition of the request does not hold."""
 
@@ -488,6 +502,14 @@ class TooManyUploads(CapacityError):
 
     bucket: str
     limit: int
+
+
+@dataclass(eq=False)
+class QuotaExceeded(CapacityError):
+    """The account may not keep size_bytes more."""
+
+    size_bytes: int
+    limit_bytes: int
 
 
 @dataclass(eq=False)

@@ -18,6 +18,16 @@ OBJECT_KEY_BYTES = 1024  # AWS
 USER_METADATA_BYTES = 2 * KIB  # AWS, names and values together
 CONTENT_ENCODING_BYTES = 64  # it travels beside the record, whose room is reserved
 TAGS_PER_OBJECT = 10
+TAGS_PER_BUCKET = 50  # AWS
+CORS_RULES = 100  # AWS
+CORS_VALUES = 100  # origins, methods or headers of one rule
+CORS_VALUE_BYTES = 256
+LIFECYCLE_RULES = 1000  # AWS
+LIFECYCLE_ID_CHARACTERS = 255  # AWS
+# What a bucket is configured to do is kept in memory: AWS's bound of a CORS document,
+# and room for a thousand ordinary lifecycle rules.
+CORS_XML_BYTES = 64 * KIB
+LIFECYCLE_XML_BYTES = 512 * KIB
 TAG_KEY_CHARACTERS = 128
 TAG_VALUE_CHARACTERS = 256
 

@@ -4,6 +4,7 @@ A principal is whoever owns buckets: an account by its name, and for each bucket
 configuration one of its own, `bucket:NAME`. No account's name holds a colon.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -95,3 +96,27 @@ class StaticBucket:
     name: BucketName
     public_read: bool = False
     max_multipart_uploads: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A principal that makes buckets of its own; 0 is no limit everywhere."""
+
+    name: str
+    may_create: bool = True
+    bucket_prefix: str = ""
+    max_buckets: int = 0
+    quota_bytes: int = 0
+    max_multipart_uploads: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenants:
+    """What the configuration says of buckets and accounts.
+
+    reserved: names that no bucket may have, the paths of the operators' doors.
+    """
+
+    statics: Mapping[str, StaticBucket]
+    accounts: Mapping[str, Account]
+    reserved: frozenset[str] = frozenset()

@@ -1,7 +1,8 @@
-"""Operations on buckets: list one's own, ask about one, "create" what is configured.
+"""Operations on buckets: list one's own, ask about one, make and delete one.
 
-Buckets come from the configuration. CreateBucket of one's own bucket succeeds, because
-clients create before they write; any other name is somebody else's.
+Accounts make buckets; those of the configuration are there already. CreateBucket of a
+bucket that the caller may enter changes nothing and succeeds, because clients create
+before they write.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 """
@@ -13,14 +14,13 @@ from s3o.model import limits
 from s3o.model.errors import (
     AccessDenied,
     AclNotSupported,
-    BucketAlreadyExists,
     InvalidArgument,
     InvalidLocation,
-    NoSuchBucket,
     NotSupported,
 )
 from s3o.model.names import BucketName, parse_bucket_name
 from s3o.model.numbers import parse_uint
+from s3o.model.tenants import BucketConfig, Permission
 from s3o.objects.buckets import BucketDirectory
 from s3o.s3api.call import Call
 from s3o.s3api.documents import read_xml
@@ -29,6 +29,7 @@ from s3o.s3api.owner import render_owner
 from s3o.wire.client_documents import CREATE_BUCKET_ELEMENTS, read_create_bucket
 from s3o.wire.dates import render_iso_date
 from s3o.wire.headers import check_acl
+from s3o.wire.xml_read import Element
 from s3o.wire.xml_write import document, element, leaf, optional_leaf
 
 REGION = "us-east-1"  # requests may be signed for any region; this is what we say
@@ -81,6 +82,13 @@ class BucketOperations:
                 needs=None,
                 subresource="location",
             ),
+            Operation(
+                name="DeleteBucket",
+                method="DELETE",
+                level=Level.BUCKET,
+                serve=self.delete_bucket,
+                needs=Permission.OWN,
+            ),
         )
 
     async def list_buckets(self, call: Call) -> None:
@@ -92,16 +100,11 @@ class BucketOperations:
         if query.get("bucket-region") not in (None, "", REGION):
             prefix, after = "", "\uffff"
         owner = call.caller.principal
-        found = sorted(
-            (
-                bucket
-                for bucket in self._buckets.all()
-                if bucket.owner == owner
-                and bucket.name.startswith(prefix)
-                and bucket.name > after
-            ),
-            key=lambda bucket: bucket.name,
-        )
+        found = [
+            bucket
+            for bucket in self._buckets.owned_by(owner)
+            if bucket.name.startswith(prefix) and bucket.name > after
+        ]
         page, is_truncated = found[:limit], len(found) > limit
         entries = [
             element(
@@ -140,30 +143,35 @@ class BucketOperations:
         await call.respond_xml(document("LocationConstraint", []))
 
     async def create_bucket(self, call: Call) -> None:
-        """CreateBucket of a bucket the caller has: nothing happens, and that is 200."""
-        self._refuse_foreign(call)
+        """CreateBucket: 200 with its place, also for a bucket the caller has."""
+        name = parse_bucket_name(call.target.bucket or "")
         _check_create_headers(call)
         root = await read_xml(
             call, limits.CREATE_BUCKET_XML_BYTES, CREATE_BUCKET_ELEMENTS
         )
-        if root is not None:
-            wanted = read_create_bucket(root)
-            if wanted.unsupported:
-                raise NotSupported(f"CreateBucket with {wanted.unsupported[0]}")
-            if not _LOCATION.fullmatch(wanted.location_constraint or ""):
-                raise InvalidLocation(wanted.location_constraint or "")
-        await call.respond(200, [("location", f"/{call.bucket.name}")])
+        config = BucketConfig() if root is None else _read_creation(root)
+        if call.named_bucket is None:
+            if not call.caller.may_own:
+                raise AccessDenied
+            await self._buckets.create(call.caller.principal, name, config)
+        await call.respond(200, [("location", f"/{name}")])
 
-    def _refuse_foreign(self, call: Call) -> None:
-        """Tell who would create a bucket that the name is bad, taken or not theirs."""
-        if call.named_bucket is not None:
-            return
-        name = parse_bucket_name(call.target.bucket or "")
-        try:
-            self._buckets.find(name)
-        except NoSuchBucket:
-            raise AccessDenied from None
-        raise BucketAlreadyExists(name)
+    async def delete_bucket(self, call: Call) -> None:
+        """DeleteBucket: 204, and its uploads end with it."""
+        if call.bucket.owner != call.caller.principal:
+            raise AccessDenied
+        await self._buckets.delete(call.bucket)
+        await call.respond(204)
+
+
+def _read_creation(root: Element) -> BucketConfig:
+    """Return what a CreateBucketConfiguration asks for."""
+    wanted = read_create_bucket(root)
+    if wanted.unsupported:
+        raise NotSupported(f"CreateBucket with {wanted.unsupported[0]}")
+    if not _LOCATION.fullmatch(wanted.location_constraint or ""):
+        raise InvalidLocation(wanted.location_constraint or "")
+    return BucketConfig(tags=wanted.tags)
 
 
 def _check_create_headers(call: Call) -> None:

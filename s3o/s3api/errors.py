@@ -320,6 +320,18 @@ _STATES: dict[type[S3OError], Row] = {
         "by all users of the system. Please select a different name and try again.",
         extra(BucketName="bucket"),
     ),
+    errors.BucketNotEmpty: Row(
+        409,
+        "BucketNotEmpty",
+        "The bucket you tried to delete is not empty",
+        extra(BucketName="bucket"),
+    ),
+    errors.TooManyBuckets: Row(
+        400,
+        "TooManyBuckets",
+        "You have attempted to create more buckets than allowed",
+        extra(BucketLimit="limit"),
+    ),
     errors.PreconditionFailed: Row(
         412,
         "PreconditionFailed",
@@ -358,6 +370,13 @@ _STATES: dict[type[S3OError], Row] = {
 _CAPACITIES: dict[type[S3OError], Row] = {
     errors.NoRoom: Row(
         507, "InsufficientStorage", "No backend has room for the object."
+    ),
+    # AWS has no quotas; the code and status are Ceph RGW's, which clients know.
+    errors.QuotaExceeded: Row(
+        403,
+        "QuotaExceeded",
+        "The account's buckets may not hold that many bytes more.",
+        extra(ProposedSize="size_bytes", QuotaBytes="limit_bytes"),
     ),
     errors.UsageExhausted: Row(
         429,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from s3o.model import limits
 from s3o.model.errors import MalformedXml
+from s3o.model.values import Pairs
+from s3o.wire.tags import read_tag_set
 from s3o.wire.xml_read import Element
 
 DELETE_ELEMENTS = 2 + 6 * limits.DELETE_KEYS  # root, Quiet, and six per object
@@ -15,7 +17,8 @@ CREATE_BUCKET_ELEMENTS = 200  # tags included
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _OBJECT_FIELDS = frozenset({"Key", "VersionId", "ETag", "LastModifiedTime", "Size"})
-_BUCKET_FIELDS = frozenset({"LocationConstraint", "Location", "Bucket", "Tags"})
+_LATER_BUCKET_FIELDS = frozenset({"Location", "Bucket"})  # directory buckets'
+_BUCKET_FIELDS = _LATER_BUCKET_FIELDS | {"LocationConstraint", "Tags"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,22 +83,28 @@ class CreateBucketDocument:
     """A CreateBucketConfiguration document; unsupported names what we do not have."""
 
     location_constraint: str | None
+    tags: Pairs = ()
     unsupported: tuple[str, ...] = ()
 
 
 def read_create_bucket(root: Element) -> CreateBucketDocument:
-    """Return the CreateBucketConfiguration under root; raises MalformedXml."""
+    """Return the CreateBucketConfiguration under root.
+
+    Raises MalformedXml, InvalidTag, BadRequest.
+    """
     _require_root(root, "CreateBucketConfiguration")
     for child in root.children:
         if child.name not in _BUCKET_FIELDS:
             raise MalformedXml(f"unexpected element {child.name}")
     constraint = root.text_of("LocationConstraint")
+    tags = root.find("Tags")
     return CreateBucketDocument(
         location_constraint=None if constraint is None else constraint.strip(),
+        tags=() if tags is None else read_tag_set(tags, limits.TAGS_PER_BUCKET),
         unsupported=tuple(
             child.name
             for child in root.children
-            if child.name != "LocationConstraint" and child.children
+            if child.name in _LATER_BUCKET_FIELDS and child.children
         ),
     )
 

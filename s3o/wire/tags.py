@@ -53,7 +53,12 @@ def read_tagging(root: Element, most: int = limits.TAGS_PER_OBJECT) -> Pairs:
     """
     if root.name != "Tagging" or [child.name for child in root.children] != ["TagSet"]:
         raise MalformedXml("the document is no Tagging with one TagSet")
-    tags = tuple(_read_tag(child) for child in root.children[0].children)
+    return read_tag_set(root.children[0], most)
+
+
+def read_tag_set(tag_set: Element, most: int) -> Pairs:
+    """Return the tags in an element full of them; raises as read_tagging."""
+    tags = tuple(_read_tag(child) for child in tag_set.children)
     check_tags(tags, most)
     if len({key for key, _ in tags}) < len(tags):
         raise InvalidTag("Cannot provide multiple Tags with the same key")
@@ -78,7 +83,8 @@ def render_tagging(tags: Pairs) -> bytes:
 def check_tags(tags: Pairs, most: int = limits.TAGS_PER_OBJECT) -> None:
     """Raise InvalidTag or BadRequest for tags outside S3's rules."""
     if len(tags) > most:
-        raise BadRequest(f"Object tags cannot be greater than {most}")
+        whose = "Object tags" if most == limits.TAGS_PER_OBJECT else "Bucket tag count"
+        raise BadRequest(f"{whose} cannot be greater than {most}")
     for key, value in tags:
         if not 1 <= len(key) <= limits.TAG_KEY_CHARACTERS or not _is_tag_text(key):
             raise InvalidTag("The TagKey you have provided is invalid")

@@ -23,7 +23,7 @@ from tests.cancellation.sweep import cancel_at
 from tests.fakes.faults import Fault
 from tests.fakes.sources import BytesSource, pattern
 from tests.fakes.transform import FramingTransform
-from tests.objects.house import House, open_house
+from tests.objects.house import KEY, House, open_house
 
 OLD = pattern(70_000, seed=1)
 NEW = pattern(200_000, seed=2)
@@ -106,6 +106,27 @@ async def test_put_cancelled_at_any_step_leaves_old_or_new(
 
     assert 10 < len(outcomes)
     assert "cancelled" in outcomes
+
+
+async def test_tagging_cancelled_at_any_step_leaves_old_or_new_tags(
+    autojump_clock: MockClock,
+) -> None:
+    """One transaction: the set is the old one or the new one, the object the same."""
+    tags = (("a", "1"),)
+    for number in range(1, MAX_STEPS):
+        async with open_house() as house:
+            version = await house.put(OLD)
+            outcome = await cancel_at(
+                number, partial(house.store.put_tags, house.bucket, KEY, tags)
+            )
+            found = await house.store.head(house.bucket, KEY)
+            assert found.version_id == version.version_id
+            allowed = [(), tags] if outcome == "cancelled" else [tags]
+            assert found.facts.tags in allowed, f"step {number}: {outcome}"
+            await _check(house, outcome, OLD, OLD, f"step {number}: {outcome}")
+        if outcome == "over":
+            return
+    raise AssertionError("the operation does not end")
 
 
 async def test_large_put_cancelled_at_any_step_leaves_old_or_new(

@@ -25,8 +25,11 @@ server: listen_addr log_level max_object_size max_concurrent_requests
     shutdown_delay tls domains workers
 server.tls: cert_file key_file min_version client_ca_file
 auth: allow_sigv2
-buckets.*: name max_multipart_uploads credentials
-buckets.*.credentials.*: access_key_id secret_access_key token
+buckets.*: name max_multipart_uploads credentials public_read
+buckets.*.credentials.*: access_key_id secret_access_key token permissions prefixes
+accounts.*: name credentials create_buckets bucket_prefix max_buckets quota_bytes attach
+    default_max_multipart_uploads
+accounts.*.credentials.*: access_key_id secret_access_key token permissions prefixes
 database: driver path host port database user password ssl_mode max_conns min_conns
     max_conn_lifetime
 backends.*: name endpoint region bucket access_key_id secret_access_key

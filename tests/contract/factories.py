@@ -95,8 +95,8 @@ def _real(start: Callable[[], RealServer]) -> BackendFactory:
         server = start()
         digest = hashlib.sha256(str(path).encode()).hexdigest()
         settings = server.settings(f"t{digest[:20]}")
-        await create_bucket(settings)
-        async with aclosing(make_backend(settings, meter)) as backend:
+        await create_bucket(settings, server.ca_file)
+        async with aclosing(make_backend(settings, meter, server.ca_file)) as backend:
             yield backend
 
     return make
@@ -144,6 +144,7 @@ FACTORIES: dict[str, Contracted] = {
     "guarded": Contracted(make=guarded),
     "directory": Contracted(make=directory, is_write_once=True),
     "rclone": Contracted(make=_real(servers.rclone), has_folders=True),
+    "rclone-tls": Contracted(make=_real(servers.rclone_tls), has_folders=True),
     "swift": Contracted(make=_real(swift), marks=(pytest.mark.real,)),
     "ceph": Contracted(make=_real(ceph), marks=(pytest.mark.real,)),
 }

@@ -20,12 +20,14 @@ class Fault(StrEnum):
     HANG = "hang"  # nothing happens, no answer ever
     HANG_THEN_STORE = "hang then store"  # no answer; stored much later (a late PUT)
     STORE_THEN_HANG = "store then hang"
+    STORE_PART = "store part"  # stores half of the body, no answer ever
     FORBIDDEN = "forbidden"  # expired credentials
     THROTTLED = "throttled"
     FULL = "full"
     MISSING = "missing"  # 404 for a blob that exists
     TRUNCATED = "truncated"  # the body ends early; the reader notices by its length
     STALLED = "stalled"  # the body stops in the middle and never goes on
+    SLOW = "slow"  # every piece of the body takes its time
     FLIPPED = "flipped"  # one wrong bit, right length
     SWAPPED = "swapped"  # another blob's bytes, right length
     DELETE_LIES = "delete lies"  # says deleted, keeps it
@@ -47,6 +49,7 @@ FITTING: Mapping[str, tuple[Fault, ...]] = {
         Fault.LOST_ANSWER,
         Fault.HANG_THEN_STORE,
         Fault.STORE_THEN_HANG,
+        Fault.STORE_PART,
         Fault.FULL,
     ),
     "open": (
@@ -54,6 +57,7 @@ FITTING: Mapping[str, tuple[Fault, ...]] = {
         Fault.MISSING,
         Fault.TRUNCATED,
         Fault.STALLED,
+        Fault.SLOW,
         Fault.FLIPPED,
         Fault.SWAPPED,
     ),

@@ -8,6 +8,7 @@ come from a FaultPlan; late effects happen at a time of the clock, without any t
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 import trio
 
@@ -40,6 +41,8 @@ from s3o.model.values import (
 from tests.fakes.clock import TrioClock
 from tests.fakes.faults import Fault, FaultPlan
 from tests.fakes.sources import digests_of
+
+SLOW_S = 10.0  # before each piece of a slow body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +149,8 @@ class MemoryBackend:
         if storage_key in self._written:
             self.books.violations.append(f"written twice: {storage_key}")
         body = await self._take(source)
+        if fault is Fault.STORE_PART:
+            body = body[: len(body) // 2]
         blob = StoredBlob(
             body=body,
             headers=headers,
@@ -183,7 +188,7 @@ class MemoryBackend:
             self._late.append((at_s, storage_key, blob))
             await trio.sleep_forever()
         self._store(storage_key, blob)
-        if fault is Fault.STORE_THEN_HANG:
+        if fault in (Fault.STORE_THEN_HANG, Fault.STORE_PART):
             await trio.sleep_forever()
         self._fail_after(fault, operation)
         return PutReceipt(etag=blob.etag, etag_is_md5=self._etag_is_md5)
@@ -203,7 +208,8 @@ class MemoryBackend:
             )
         else:
             body = blob.body[interval.start : interval.stop]
-        yield _Reader(self, blob.info(), self._spoil(fault, storage_key, body), fault)
+        body = self._spoil(fault, storage_key, body)
+        yield _Reader(self, blob, storage_key, body, fault)
 
     async def head(self, storage_key: StorageKey) -> BlobInfo:
         """Say what is known of a blob."""
@@ -426,6 +432,10 @@ class MemoryBackend:
         """Count what a reader hands out."""
         self._meter.count_egress(size_bytes)
 
+    def still_has(self, storage_key: StorageKey, blob: StoredBlob) -> bool:
+        """Whether the blob lies there; a reader asks before every piece."""
+        return self.blobs.get(storage_key) is blob
+
     async def _begin(self, operation: str, subject: str) -> Fault | None:
         assert not self.is_closed, "a call after aclose"
         self.settle()
@@ -516,30 +526,46 @@ class MemoryBackend:
 
 
 class _Reader:
-    """The open blob; breaks off or stalls in the middle when told to."""
+    """The open blob; breaks off or stalls in the middle when told to.
+
+    A blob deleted meanwhile breaks off, too: no provider promises more.
+    """
 
     def __init__(
-        self, backend: MemoryBackend, info: BlobInfo, body: bytes, fault: Fault | None
+        self,
+        backend: MemoryBackend,
+        blob: StoredBlob,
+        storage_key: StorageKey,
+        body: bytes,
+        fault: Fault | None,
     ) -> None:
-        self.info = info
+        self.info = blob.info()
         self._backend = backend
+        self._blob = blob
+        self._storage_key = storage_key
         self._body = body
         self._fault = fault
         self._position = 0
 
     async def read(self) -> bytes:
-        await trio.lowlevel.checkpoint()
+        if self._fault is Fault.SLOW:
+            await trio.sleep(SLOW_S)
+        else:
+            await trio.lowlevel.checkpoint()
         stop = min(self._position + limits.PIECE_BYTES, len(self._body))
         if self._fault in (Fault.TRUNCATED, Fault.STALLED):
             half = len(self._body) // 2
             if self._position >= half:
                 if self._fault is Fault.STALLED:
                     await trio.sleep_forever()
-                raise BackendProtocolError(
-                    self._backend.name, "open", "the body ended early"
-                )
+                self._break("the body ended early")
             stop = min(stop, half)
         piece = self._body[self._position : stop]
+        if piece and not self._backend.still_has(self._storage_key, self._blob):
+            self._break("the blob was deleted")
         self._position = stop
         self._backend.count_egress(len(piece))
         return piece
+
+    def _break(self, reason: str) -> NoReturn:
+        raise BackendProtocolError(self._backend.name, "open", reason)

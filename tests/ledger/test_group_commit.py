@@ -358,7 +358,7 @@ async def test_a_violated_constraint_is_a_bug_and_no_outage(held: Held) -> None:
     """Else one wrong request opens the circuit for everybody."""
 
     async def wrong(tx: Tx) -> None:
-        await tx.run("insert_bucket", name=None, now_us=NOW_US)
+        await tx.run("insert_bucket", name=None, owner="", config=None, now_us=NOW_US)
 
     with pytest.raises(sqlite3.IntegrityError):
         await held.engine.write(wrong)

@@ -155,10 +155,11 @@ def test_the_schema_of_this_program_applies() -> None:
         "read_pins",
         "notification_outbox",
         "service_locks",
+        "account_usage",
         "meta",
         "schema_version",
     } <= set(tables(connection))
-    assert [1, 2] == [one.version for one in load_migrations(SQLITE)]
+    assert [1, 2, 3] == [one.version for one in load_migrations(SQLITE)]
     connection.close()
 
 

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import trustme
+
 from s3o.backends.s3 import S3Backend
 from s3o.backends.s3_calls import Call, Caller
 from s3o.backends.s3_settings import S3Settings
@@ -27,6 +29,7 @@ from s3o.backends.seam import Meter
 from s3o.model.errors import BackendRefused
 from s3o.model.names import BackendName
 from s3o.net.client import ClientPool, system_network
+from s3o.net.tls import client_context
 
 _START_S = 60.0
 
@@ -40,6 +43,7 @@ class RealServer:
     access_key_id: str
     secret_access_key: str = field(repr=False)
     region: str = "us-east-1"
+    ca_file: str = ""  # signs the server's certificate; "" without TLS
 
     def settings(
         self,
@@ -51,7 +55,7 @@ class RealServer:
         """Settings of a backend over one of its buckets."""
         return S3Settings(
             name=BackendName(self.name),
-            endpoint=f"http://127.0.0.1:{self.port}",
+            endpoint=f"http{'s' if self.ca_file else ''}://127.0.0.1:{self.port}",
             bucket=bucket,
             access_key_id=self.access_key_id,
             secret_access_key=secret or self.secret_access_key,
@@ -85,16 +89,25 @@ class _NoMeter:
         pass
 
 
-def make_backend(settings: S3Settings, meter: Meter) -> S3Backend:
+def make_pool(settings: S3Settings, ca_file: str = "") -> ClientPool:
+    """Return connections to a running server."""
+    return ClientPool(
+        settings.origin,
+        system_network(),
+        progress_s=20.0,
+        tls=client_context(ca_file) if settings.origin.is_tls else None,
+    )
+
+
+def make_backend(settings: S3Settings, meter: Meter, ca_file: str = "") -> S3Backend:
     """Return a backend over a running server."""
-    pool = ClientPool(settings.origin, system_network(), progress_s=20.0)
-    return S3Backend(settings, pool, meter, WallClock())
+    return S3Backend(settings, make_pool(settings, ca_file), meter, WallClock())
 
 
-async def create_bucket(settings: S3Settings) -> None:
+async def create_bucket(settings: S3Settings, ca_file: str = "") -> None:
     """Make a bucket if need be, which the product never does on a backend."""
     try:
-        await call_bucket(settings, "PUT")
+        await call_bucket(settings, "PUT", ca_file=ca_file)
     except BackendRefused as refused:
         if refused.code not in ("BucketAlreadyExists", "BucketAlreadyOwnedByYou"):
             raise
@@ -105,9 +118,11 @@ async def call_bucket(
     method: str,
     query: tuple[tuple[str, str], ...] = (),
     body: bytes = b"",
+    *,
+    ca_file: str = "",
 ) -> bytes:
     """Make one call to a bucket itself and return what it answers."""
-    pool = ClientPool(settings.origin, system_network(), progress_s=20.0)
+    pool = make_pool(settings, ca_file)
     writer = HeadWriter(
         settings.address,
         region=settings.region,
@@ -201,7 +216,28 @@ def _accepts(port: int) -> bool:
 @cache
 def rclone() -> RealServer:
     """rclone's S3 server over a folder: a weak provider that checks signatures."""
-    folder = make_folder("rclone")
+    return _serve_rclone(make_folder("rclone"))
+
+
+@cache
+def rclone_tls() -> RealServer:
+    """The same behind TLS, with a certificate of an authority of its own."""
+    folder = make_folder("rclone-tls")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    chain = b"".join(part.bytes() for part in certificate.cert_chain_pems)
+    (folder / "cert.pem").write_bytes(chain)
+    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
+    return _serve_rclone(
+        folder,
+        *("--cert", str(folder / "cert.pem")),
+        *("--key", str(folder / "key.pem")),
+        ca_file=str(folder / "ca.pem"),
+    )
+
+
+def _serve_rclone(folder: Path, *more: str, ca_file: str = "") -> RealServer:
     (folder / "data").mkdir()
     port = free_port()
     program = Path(sys.executable).with_name("rclone")
@@ -212,6 +248,7 @@ def rclone() -> RealServer:
             *("--addr", f"127.0.0.1:{port}"),
             *("--auth-key", "rclonekey,rclonesecret"),
             *("--config", "/dev/null"),
+            *more,
         ],
         folder,
     )
@@ -221,4 +258,5 @@ def rclone() -> RealServer:
         port=port,
         access_key_id="rclonekey",
         secret_access_key="rclonesecret",
+        ca_file=ca_file,
     )

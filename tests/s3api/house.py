@@ -9,11 +9,13 @@ import trio
 from s3o.ledger.listing import Page
 from s3o.model.errors import (
     AccessDenied,
+    BucketAlreadyExists,
     NoSuchBucket,
     NoSuchKey,
     S3OError,
 )
 from s3o.model.names import BucketId, BucketName, VersionId
+from s3o.model.tenants import is_account
 from s3o.model.values import Bucket, ObjectVersion, StoredObject
 from s3o.net.memory import memory_stream_pair
 from s3o.net.server import Server, ServerLimits
@@ -51,9 +53,35 @@ class FakeBuckets:
             raise NoSuchBucket(name)
         return self.buckets[name]
 
-    def all(self):
+    def owned_by(self, principal):
         """As BucketDirectory."""
-        return tuple(self.buckets.values())
+        found = [each for each in self.buckets.values() if each.owner == principal]
+        return tuple(sorted(found, key=lambda bucket: bucket.name))
+
+    async def create(self, principal, name, config):
+        """As BucketDirectory, for accounts that may make any bucket."""
+        if name in self.buckets:
+            raise BucketAlreadyExists(name)
+        if not is_account(principal):
+            raise AccessDenied
+        self.buckets[name] = Bucket(
+            id=BucketId(len(self.buckets) + 1),
+            name=name,
+            created_at_us=START_US,
+            owner=principal,
+            config=config,
+        )
+        return self.buckets[name]
+
+    async def delete(self, bucket):
+        """As BucketDirectory, for empty buckets of accounts."""
+        if not is_account(bucket.owner):
+            raise AccessDenied
+        del self.buckets[bucket.name]
+
+    async def configure(self, bucket, change):
+        """As BucketDirectory."""
+        self.buckets[bucket.name] = replace(bucket, config=change(bucket.config))
 
 
 class FakeObjects:

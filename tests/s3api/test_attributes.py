@@ -162,6 +162,19 @@ async def test_paging_headers_are_numbers(house, name, value):
     assert (400, True) == (reply.status, "<Code>InvalidArgument</Code>" in reply.text)
 
 
+@pytest.mark.parametrize(
+    "names", [["ETag", "ObjectSize"], "ETag,ObjectSize", " ObjectSize ,\tETag,ETag,"]
+)
+async def test_names_come_in_one_header_or_in_several(house, names):
+    """Go's SDK repeats the header, others join."""
+    reply = await ask(house, names=names)
+
+    assert (
+        f"{HEAD}<ETag>5d41402abc4b2a76b9719d911017c592</ETag>"
+        f"<ObjectSize>5</ObjectSize>{END}"
+    ) == reply.text
+
+
 async def test_conditions_and_versions_hold_here_too(house):
     """It is a read like any other."""
     etag = '"5d41402abc4b2a76b9719d911017c592"'

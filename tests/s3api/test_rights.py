@@ -47,6 +47,15 @@ REQUESTS = {
     "DeleteObjects": ("POST", "/photos?delete", DELETE_BOTH),
     "ListObjects": ("GET", "/photos", b""),
     "ListObjectsV2": ("GET", "/photos?list-type=2", b""),
+    "ListObjectVersions": ("GET", "/photos?versions", b""),
+    "GetObjectTagging": ("GET", "/photos/a?tagging", b""),
+    "PutObjectTagging": ("PUT", "/photos/a?tagging", b"<Tagging/>"),
+    "DeleteObjectTagging": ("DELETE", "/photos/a?tagging", b""),
+    "GetObjectAttributes": ("GET", "/photos/a?attributes", b""),
+    "GetObjectAcl": ("GET", "/photos/a?acl", b""),
+    "PutObjectAcl": ("PUT", "/photos/a?acl", b"<A/>"),
+    "PutBucketAcl": ("PUT", "/photos?acl", b"<A/>"),
+    "PutBucketOwnershipControls": ("PUT", "/photos?ownershipControls", b"<O/>"),
 }
 NEEDS = {
     "GetObject": "read",
@@ -56,6 +65,15 @@ NEEDS = {
     "DeleteObjects": "delete",
     "ListObjects": "list",
     "ListObjectsV2": "list",
+    "ListObjectVersions": "list",
+    "GetObjectTagging": "read",
+    "PutObjectTagging": "write",
+    "DeleteObjectTagging": "write",
+    "GetObjectAttributes": "read",
+    "GetObjectAcl": "read",
+    "PutObjectAcl": "write",
+    "PutBucketAcl": "own",
+    "PutBucketOwnershipControls": "own",
 }
 
 

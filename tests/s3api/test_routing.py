@@ -82,7 +82,7 @@ def test_every_listed_subresource_is_in_the_table():
         ("GET", "/photos?location&cors", 501),
         ("GET", "/photos?list-type=2&location", 501),
         ("POST", "/photos?delete&tagging", 501),
-        ("DELETE", "/photos", 405),
+        ("DELETE", "/photos", 403),
         ("POST", "/photos", 412),
         ("POST", "/photos/a", 405),
         ("PATCH", "/photos/a", 405),
@@ -108,12 +108,24 @@ async def test_what_is_not_in_the_table_is_refused(house, method, target, status
     assert status == reply.status
 
 
+async def test_a_key_has_at_most_1024_bytes(house):
+    """Bytes of UTF-8, not characters; the answer tells the limit."""
+    fits = await house.ask("GET", "/photos/" + "%C3%A9" * 512)
+    over = await house.ask("GET", "/photos/" + "%C3%A9" * 512 + "k")
+
+    assert (404, 400) == (fits.status, over.status)
+    assert (
+        "<Code>KeyTooLongError</Code><Message>Your key is too long</Message>"
+        "<Size>1025</Size><MaxSizeAllowed>1024</MaxSizeAllowed>"
+    ) in over.text
+
+
 async def test_405_names_the_methods_there_are(house):
     """RFC 9110 requires Allow."""
-    bucket = await house.ask("DELETE", "/photos")
+    bucket = await house.ask("PATCH", "/photos")
     key = await house.ask("POST", "/photos/a")
 
-    assert "GET, HEAD, POST, PUT" == bucket.headers["allow"]
+    assert "DELETE, GET, HEAD, POST, PUT" == bucket.headers["allow"]
     assert "DELETE, GET, HEAD, PUT" == key.headers["allow"]
 
 

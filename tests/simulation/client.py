@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import h11
+import trio
 
 from s3o.net.memory import MemoryStream
 from s3o.net.streams import ConnectionBroken
@@ -12,6 +13,8 @@ from s3o.wire.sigv4 import RequestSigner, encode_path, encode_query
 from tests.fakes.clock import TrioClock
 
 HOST = "s3.test"
+SLOW_PIECE_BYTES = 4096
+Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,21 @@ class Client:
         path: str,
         query: tuple[tuple[str, str], ...] = (),
         body: bytes = b"",
+        headers: Headers = (),
+        pause_s: float = 0.0,
     ) -> Answered:
-        """Send one signed request; return the whole answer."""
+        """Send one signed request; return the whole answer.
+
+        pause_s: waited before each piece of the body.
+        """
         if self._stream is None:
             self._stream = self._connect()
             self._http = h11.Connection(h11.CLIENT)
         path = encode_path(path.encode())
-        given = [("host", HOST)]
-        if method == "PUT":
+        given = [("host", HOST), *headers]
+        if method in ("PUT", "POST"):
             given.append(("content-length", str(len(body))))
-        headers = self._signer.sign(
+        signed = self._signer.sign(
             method,
             path,
             query,
@@ -63,10 +71,10 @@ class Client:
             self._clock.now_us(),
         )
         target = f"{path}?{encode_query(query)}" if query else path
-        request = h11.Request(method=method, target=target, headers=list(headers))
+        request = h11.Request(method=method, target=target, headers=list(signed))
         is_whole = False
         try:
-            answer = await self._exchange(self._stream, request, body)
+            answer = await self._exchange(self._stream, request, body, pause_s)
             is_whole = True
         finally:
             if not is_whole:
@@ -78,12 +86,15 @@ class Client:
         return answer
 
     async def _exchange(
-        self, stream: MemoryStream, request: h11.Request, body: bytes
+        self, stream: MemoryStream, request: h11.Request, body: bytes, pause_s: float
     ) -> Answered:
         http = self._http
         await stream.send_vectored([http.send(request)])
-        if body:
-            await stream.send_vectored([http.send(h11.Data(data=body))])
+        step = SLOW_PIECE_BYTES if pause_s else max(len(body), 1)
+        for start in range(0, len(body), step):
+            await trio.sleep(pause_s)
+            piece = h11.Data(data=body[start : start + step])
+            await stream.send_vectored([http.send(piece)])
         http.send(h11.EndOfMessage())
         status, headers, pieces = 0, {}, []
         while not isinstance(event := http.next_event(), h11.EndOfMessage):

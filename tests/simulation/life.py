@@ -7,11 +7,13 @@ connection that is kept; what was not committed is rolled back by the next life.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 
+import pytest
 import trio
 
 from s3o.backends.call import CallMeter
@@ -26,7 +28,7 @@ from s3o.daemon.services import Services
 from s3o.ledger.audit import audit
 from s3o.ledger.sqlite import InlineEngine, open_inline
 from s3o.model.errors import CommitUnknown, LedgerError, LedgerUnavailable
-from s3o.model.facts import Crashed, Fact
+from s3o.model.facts import Crashed, Fact, IntentResolved
 from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import ByteSource, Clock, Entropy, Observer
 from s3o.model.values import BlobHeaders, BlobInfo, BlobPage, Interval, PutReceipt
@@ -38,6 +40,10 @@ from tests.fakes.clock import START_US, TrioClock
 from tests.fakes.entropy import SeededEntropy
 from tests.fakes.faults import FaultPlan
 from tests.fakes.memory_backend import MemoryBackend
+
+BEFORE, AFTER, SLOW = "before commit", "after commit", "slow"  # what a ledger may do
+PAUSE_S = 0.01
+LONG_PAUSE_S = 10.0
 
 
 class SimCrash(BaseException):
@@ -52,9 +58,12 @@ class Outside:
     backends: dict[BackendName, MemoryBackend]
     crashed: list[Crashed] = field(default_factory=list)
     rates: dict[str, float] = field(default_factory=dict)
+    reaped: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def build(cls, seed: int, quotas: dict[str, int]) -> "Outside":
+    def build(
+        cls, seed: int, quotas: dict[str, int], *, late_s: float = 400.0
+    ) -> "Outside":
         """An empty disk and empty providers."""
         return cls(
             connection=open_inline(now_us=START_US),
@@ -63,6 +72,7 @@ class Outside:
                     name,
                     faults=FaultPlan(Random(f"{seed}/{name}")),
                     quota_bytes=quota,
+                    late_s=late_s,
                     latency_s=(0.001, 0.3),
                 )
                 for name, quota in quotas.items()
@@ -89,13 +99,15 @@ class Life:
     ) -> None:
         self.is_dead = False
         self.calls = 0
+        self.commits = 0
         self.ready = trio.Event()
         self._outside = outside
         self._settings = settings
         self._name = name
         self._crash_at_call = crash_at_call
         self._crash_after_s = crash_after_s
-        self._rest_s = rest_s  # interval of services that no setting slows down
+        self._failing_commit: tuple[int, str] | None = None
+        self._rest_s = rest_s  # interval of all services; None: as they are
         self._chance = Random(f"{name}/ledger faults")
         self._stop = trio.Event()
         self._streams: list[MemoryStream] = []
@@ -110,6 +122,14 @@ class Life:
                 self.die()
         if self.is_dead:
             raise SimCrash
+
+    def crash_in(self, calls: int) -> None:
+        """Let the process die at the calls-th seam call from now on."""
+        self._crash_at_call = self.calls + calls
+
+    def fail_commit_in(self, commits: int, fault: str) -> None:
+        """Let the commits-th commit from now on meet BEFORE or AFTER."""
+        self._failing_commit = self.commits + commits, fault
 
     def die(self) -> None:
         """Kill the process."""
@@ -144,8 +164,8 @@ class Life:
         observed = build_observed(world, self._settings)
         observed = replace(observed, observer=_Watcher(observed, self))
         try:
-            with self._scope:
-                await self._live(world, observed)
+            with pytest.MonkeyPatch.context() as patch, self._scope:
+                await self._live(world, observed, patch)
         except* SimCrash:
             pass
         except* LedgerError:
@@ -155,15 +175,16 @@ class Life:
         finally:
             self.die()
 
-    async def _live(self, world: World, observed: Observed) -> None:
+    async def _live(
+        self, world: World, observed: Observed, patch: pytest.MonkeyPatch
+    ) -> None:
         async with open_house(
             world, self._settings, observed, lambda _reason: self.die()
         ) as house:
             doors, services = Doors(house), Services(house)
             if self._rest_s is not None:
                 for loop in services.runner._loops.values():
-                    if isinstance(type(loop.service).interval_s, float):
-                        loop.service.interval_s = self._rest_s
+                    patch.setattr(type(loop.service), "interval_s", self._rest_s)
             async with trio.open_nursery() as nursery:
                 await services.start(nursery)
                 doors.serve_in_memory()
@@ -200,20 +221,24 @@ class Life:
 
     async def _pause(self) -> None:
         self.seam()
-        await trio.sleep(self._chance.uniform(0, 0.01))
+        longest_s = LONG_PAUSE_S if self._strikes(SLOW) else PAUSE_S
+        await trio.sleep(self._chance.uniform(0, longest_s))
         self.seam()
 
     def _before_commit(self) -> None:
         self.seam()
-        if self._strikes("before commit"):
+        self.commits += 1
+        if self._strikes(BEFORE):
             raise LedgerUnavailable("the disk is full")
 
     def _after_commit(self) -> None:
         self.seam()
-        if self._strikes("after commit"):
+        if self._strikes(AFTER):
             raise CommitUnknown("the disk does not say")
 
     def _strikes(self, fault: str) -> bool:
+        if self._failing_commit == (self.commits, fault):
+            return True
         rate = self._outside.rates.get(fault, 0.0)
         return self.ready.is_set() and self._chance.random() < rate
 
@@ -221,6 +246,10 @@ class Life:
         """Keep what the process thought impossible."""
         if not self.is_dead:
             self._outside.crashed.append(fact)
+
+    def note_reaped(self, fact: IntentResolved) -> None:
+        """Count what the reaper did."""
+        self._outside.reaped[fact.outcome] += 1
 
     async def _build_fleet(
         self, settings: Settings, observer: Observer, clock: Clock, entropy: Entropy
@@ -249,6 +278,8 @@ class _Watcher:
     def note(self, fact: Fact) -> None:
         if isinstance(fact, Crashed):
             self._life.note_crashed(fact)
+        if isinstance(fact, IntentResolved) and fact.is_by_reaper:
+            self._life.note_reaped(fact)
         self._observer.note(fact)
 
 

@@ -155,16 +155,23 @@ def test_a_thousand_keys_fit_into_the_bound_of_elements():
 
 
 def test_create_bucket_configurations_are_read():
-    """SDKs outside us-east-1 send one; tags and directory buckets we do not have."""
+    """SDKs outside us-east-1 send one, also with tags; directory buckets need more."""
     read = client_documents.read_create_bucket
     root = "CreateBucketConfiguration"
 
     plain = parse_xml(document(root, [leaf("LocationConstraint", "eu-west-1")]))
     assert "eu-west-1" == read(plain).location_constraint
     assert read(parse_xml(document(root, []))).location_constraint is None
-    tagged = parse_xml(document(root, ["<Tags><Tag/></Tags>"]))
-    assert ("Tags",) == read(tagged).unsupported
-    for wrong in (document("Other", []), document(root, ["<Other/>"])):
+    tag = "<Tag><Key>k</Key><Value/></Tag>"
+    tagged = parse_xml(document(root, [f"<Tags>{tag}</Tags>"]))
+    assert (("k", ""),) == read(tagged).tags
+    special = parse_xml(document(root, ["<Bucket><Type>Directory</Type></Bucket>"]))
+    assert ("Bucket",) == read(special).unsupported
+    for wrong in (
+        document("Other", []),
+        document(root, ["<Other/>"]),
+        document(root, ["<Tags><Tag/></Tags>"]),
+    ):
         with pytest.raises(MalformedXml):
             read(parse_xml(wrong))
 
