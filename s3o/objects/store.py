@@ -12,7 +12,7 @@ from s3o.backends.fleet import Fleet
 from s3o.ledger.deletes import delete_object, delete_objects
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.listing import Page, list_page
-from s3o.ledger.objects import find_object
+from s3o.ledger.objects import find_object, find_version
 from s3o.ledger.tags import put_tags
 from s3o.model.errors import (
     EntityTooLarge,
@@ -117,9 +117,13 @@ class ObjectStore:
         operation: whose answer it is for, as the audit log calls it.
         """
         with self._operation(operation, bucket, key) as running:
-            stored = await self._find(bucket, key)
-            running.size = stored.version.size
-            return stored.version
+            version = await self._ledger.read(
+                lambda tx: find_version(tx, bucket.id, key)
+            )
+            if version is None:
+                raise NoSuchKey(bucket.name, key)
+            running.size = version.size
+            return version
 
     async def find(self, bucket: Bucket, key: ObjectKey) -> StoredObject:
         """Return the current version and its locations for a GET; raises NoSuchKey."""
