@@ -78,6 +78,8 @@ class ServerSettings(Section):
     """Request-serving processes."""
     max_object_size: Count = limits.PUT_BYTES
     """Largest PUT or part in bytes; bounds a whole multipart upload only when set."""
+    min_part_size: Annotated[Count, Field(le=limits.PUT_BYTES)] = limits.PART_MIN_BYTES
+    """Smallest part in bytes of a multipart upload, but for its last one."""
     max_concurrent_requests: Whole = 1000
     """Requests and background operations at once; 0 is no limit."""
     max_concurrent_reads: Whole = 0

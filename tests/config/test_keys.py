@@ -22,7 +22,7 @@ DOCUMENTED = """
 server: listen_addr log_level max_object_size max_concurrent_requests
     max_concurrent_reads max_concurrent_writes load_shed_threshold admission_wait
     backend_timeout read_header_timeout read_timeout write_timeout idle_timeout
-    shutdown_delay tls domains workers
+    shutdown_delay tls domains workers min_part_size
 server.tls: cert_file key_file min_version client_ca_file
 auth: allow_sigv2
 buckets.*: name max_multipart_uploads credentials public_read
