@@ -291,16 +291,24 @@ def _find_checksum(plan: BodyPlan) -> DeclaredChecksum | None:
     return checksum
 
 
-async def read_document(arriving: Arriving, plan: BodyPlan, limit_bytes: int) -> bytes:
+async def read_document(
+    arriving: Arriving,
+    plan: BodyPlan,
+    limit_bytes: int,
+    *,
+    is_checksummed: bool = True,
+) -> bytes:
     """Return a whole small body, verified like an object's; b"" if there is none.
 
+    is_checksummed: the x-amz-checksum-* headers are about it. Those of a Complete are
+    about the object; Content-MD5 and the payload's hash are always about the body.
     Raises: MessageTooLong over limit_bytes, and what BodySource.read() does.
     """
     if plan.form is not None:
         raise InvalidRequest(f"{plan.form} is only for uploads of objects and parts")
     if (plan.content_length or 0) > limit_bytes:
         raise MessageTooLong(limit_bytes)
-    checks = _Checks(plan, _find_checksum(plan))
+    checks = _Checks(plan, _find_checksum(plan) if is_checksummed else None)
     body = bytearray()
     while piece := await arriving.read():
         body += piece

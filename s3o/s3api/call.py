@@ -6,7 +6,7 @@ what it asks. A body can be had from a call only, never from the exchange: whate
 reads it verifies what the client declared.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,8 +46,10 @@ class Visit:
         self.status = status
         await self.exchange.respond(status, [*headers, *self.identity.headers], body)
 
-    async def start(self, status: int, headers: Headers, content_length: int) -> None:
-        """Begin an answer whose body follows piece by piece."""
+    async def start(
+        self, status: int, headers: Headers, content_length: int | None
+    ) -> None:
+        """Begin an answer whose body follows piece by piece; see Exchange.start."""
         self.status = status
         await self.exchange.start(
             status, [*headers, *self.identity.headers], content_length
@@ -58,6 +60,14 @@ class SourceOpener(Protocol):
     """Opens the body as an object's or a part's bytes."""
 
     def __call__(self, algorithm: ChecksumAlgorithm | None = None) -> DigestedSource:
+        """Return it; see s3api.seams.Admitted."""
+        ...
+
+
+class DocumentReader(Protocol):
+    """Reads the body as one document, verified."""
+
+    async def __call__(self, limit_bytes: int, *, is_checksummed: bool = True) -> bytes:
         """Return it; see s3api.seams.Admitted."""
         ...
 
@@ -78,7 +88,7 @@ class Call:
     caller: Caller
     fields: Mapping[str, str]
     open_source: SourceOpener
-    read_document: Callable[[int], Awaitable[bytes]]
+    read_document: DocumentReader
     find_bucket: Callable[[str], Bucket]
     named_bucket: Bucket | None = None
     named_key: ObjectKey | None = None

@@ -7,12 +7,15 @@ from s3o.s3api.call import Call
 from s3o.wire.xml_read import Element, XmlReader
 
 
-async def read_xml(call: Call, limit_bytes: int, max_elements: int) -> Element | None:
+async def read_xml(
+    call: Call, limit_bytes: int, max_elements: int, *, is_checksummed: bool = True
+) -> Element | None:
     """Return the root of the body's document, verified whole; None for no body.
 
+    is_checksummed: x-amz-checksum-* headers are about the document (else an object).
     Raises MessageTooLong, MalformedXml, and what verification raises.
     """
-    body = await call.read_document(limit_bytes)
+    body = await call.read_document(limit_bytes, is_checksummed=is_checksummed)
     if not body:
         return None
     reader = XmlReader(max_elements)

@@ -78,7 +78,9 @@ class FormAdmission:
         plan = BodyPlan(fields=self.fields, content_length=self.size, is_chunked=False)
         return open_body(self.file, plan, algorithm=algorithm)
 
-    async def read_document(self, limit_bytes: int) -> bytes:
+    async def read_document(
+        self, limit_bytes: int, *, is_checksummed: bool = True
+    ) -> bytes:
         """Refuse: a form is no document, of whatever size."""
         raise InvalidRequest(f"a form is no document of at most {limit_bytes} bytes")
 

@@ -30,9 +30,16 @@ class Admission:
         """Return the body as an object's or part's bytes; nothing is read yet."""
         return open_body(self.exchange, self.authenticated.body, algorithm=algorithm)
 
-    async def read_document(self, limit_bytes: int) -> bytes:
+    async def read_document(
+        self, limit_bytes: int, *, is_checksummed: bool = True
+    ) -> bytes:
         """Return the whole body, verified."""
-        return await read_document(self.exchange, self.authenticated.body, limit_bytes)
+        return await read_document(
+            self.exchange,
+            self.authenticated.body,
+            limit_bytes,
+            is_checksummed=is_checksummed,
+        )
 
 
 class CredentialGate:

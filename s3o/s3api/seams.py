@@ -26,8 +26,13 @@ class Admitted(Protocol):
         """
         ...
 
-    async def read_document(self, limit_bytes: int) -> bytes:
-        """Return the whole body, verified; raises also MessageTooLong."""
+    async def read_document(
+        self, limit_bytes: int, *, is_checksummed: bool = True
+    ) -> bytes:
+        """Return the whole body, verified; raises also MessageTooLong.
+
+        is_checksummed: x-amz-checksum-* is about it, not about an object.
+        """
         ...
 
 

@@ -89,6 +89,7 @@ class FakeObjects:
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
+        self.uploads = object()  # nobody uploads in parts here: see tests/behaviour
         self.objects: dict[tuple[str, str], tuple[ObjectVersion, bytes]] = {}
         self.failures: dict[str, BaseException] = {}
         self.fail_read_at: int | None = None
@@ -251,8 +252,10 @@ class FakeAdmitted:
     def open_source(self, algorithm=None):
         return open_body(self._exchange, self._plan, algorithm=algorithm)
 
-    async def read_document(self, limit_bytes: int) -> bytes:
-        return await read_document(self._exchange, self._plan, limit_bytes)
+    async def read_document(self, limit_bytes: int, *, is_checksummed=True) -> bytes:
+        return await read_document(
+            self._exchange, self._plan, limit_bytes, is_checksummed=is_checksummed
+        )
 
 
 class FakeGate:
