@@ -19,6 +19,8 @@ from s3o.policy.routing import (
 )
 from s3o.policy.usage import LimitType, used_share
 
+ROOMY_PARTS = 100  # an upload of unknown length should not fill its backend at once
+
 
 class Fleet:
     """The backends and what concerns them together. Owns: their closing."""
@@ -75,6 +77,20 @@ class Fleet:
             size=size,
             stored_size=stored_size,
         )
+
+    def order_for_binding(
+        self, rows: Sequence[QuotaRow], *, size: int, stored_size: int
+    ) -> list[BackendName]:
+        """Return where an upload whose first part has size bytes may begin, best first.
+
+        Only stores with uploads of their own; those with room for many more such parts
+        come before the others.
+        """
+        order = self.order_for_write(rows, size=size, stored_size=stored_size)
+        held = {row.backend: row for row in rows}
+        able = [name for name in order if self._backends[name].traits.has_multipart]
+        many = stored_size * ROOMY_PARTS
+        return sorted(able, key=lambda name: not held[name].has_room(many))
 
     def is_held_back(
         self,

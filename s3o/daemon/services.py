@@ -36,6 +36,7 @@ class Services:
             observer,
             world.clock,
             is_live=house.writes.is_live,
+            resume_complete=house.store.uploads.resume_complete,
             pace=lambda: _reaper_pace(house),
             stopping=self._stopping,
         )

@@ -12,7 +12,7 @@ from s3o.backends.fleet import Fleet
 from s3o.ledger.deletes import delete_object, delete_objects
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.listing import Page, list_page
-from s3o.ledger.objects import find_object, find_version
+from s3o.ledger.objects import find_object
 from s3o.ledger.tags import put_tags
 from s3o.model.errors import (
     EntityTooLarge,
@@ -33,11 +33,13 @@ from s3o.model.values import (
     WriteConditions,
 )
 from s3o.objects.announce import Announcer
-from s3o.objects.copy import Copier
 from s3o.objects.failover import Failover
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.read import ObjectReader
 from s3o.objects.room import RoomMaker
+from s3o.objects.upload_completion import Completer
+from s3o.objects.upload_parts import PartWriter
+from s3o.objects.uploads import UploadLimits, UploadStore
 from s3o.objects.write import PutCall, Writer
 from s3o.observe.operation import Operation
 
@@ -70,6 +72,7 @@ class ObjectStore:
         *,
         cluster_id: str,
         max_object_size: Callable[[], int],
+        upload_limits: UploadLimits | None = None,
         live: LiveWrites,
         reads: LiveReads,
         room: RoomMaker,
@@ -95,18 +98,38 @@ class ObjectStore:
             announcer=announcer,
             failover=failover,
         )
-        self.copier = Copier(
+        bounds = upload_limits or UploadLimits()
+        self.uploads = UploadStore(
             ledger,
-            fleet,
-            transform,
-            self._writer,
             observer,
             clock,
             entropy,
-            cluster_id=cluster_id,
-            live=live,
-            reads=reads,
-            announcer=announcer,
+            bounds=bounds,
+            parts=PartWriter(
+                ledger,
+                fleet,
+                transform,
+                observer,
+                clock,
+                entropy,
+                cluster_id=cluster_id,
+                min_part_bytes=bounds.min_part_bytes,
+                live=live,
+                announcer=announcer,
+                failover=failover,
+            ),
+            completer=Completer(
+                ledger,
+                fleet,
+                observer,
+                clock,
+                owner=cluster_id,
+                min_part_bytes=bounds.min_part_bytes,
+                max_bytes=bounds.max_bytes,
+                live=live,
+                room=room,
+            ),
+            room=room,
         )
 
     async def head(
@@ -117,13 +140,9 @@ class ObjectStore:
         operation: whose answer it is for, as the audit log calls it.
         """
         with self._operation(operation, bucket, key) as running:
-            version = await self._ledger.read(
-                lambda tx: find_version(tx, bucket.id, key)
-            )
-            if version is None:
-                raise NoSuchKey(bucket.name, key)
-            running.size = version.size
-            return version
+            stored = await self._find(bucket, key)
+            running.size = stored.version.size
+            return stored.version
 
     async def find(self, bucket: Bucket, key: ObjectKey) -> StoredObject:
         """Return the current version and its locations for a GET; raises NoSuchKey."""

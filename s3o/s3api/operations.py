@@ -21,7 +21,6 @@ from s3o.objects.store import ObjectStore
 from s3o.s3api.acl import AccessControl
 from s3o.s3api.attributes import ObjectAttributes
 from s3o.s3api.buckets import BucketOperations
-from s3o.s3api.copies import ObjectCopies
 from s3o.s3api.deletes import ObjectDeletes
 from s3o.s3api.listings import ObjectListings
 from s3o.s3api.objects_post import ObjectForms
@@ -29,6 +28,8 @@ from s3o.s3api.objects_read import ObjectReads
 from s3o.s3api.objects_write import ObjectWrites
 from s3o.s3api.operation import Level, Operation
 from s3o.s3api.tagging import ObjectTagging
+from s3o.s3api.upload_completion import UploadCompletion
+from s3o.s3api.uploads import MultipartUploads
 from s3o.s3api.version_listing import VersionListing
 from s3o.wire.target import Query, Target
 
@@ -44,7 +45,8 @@ def list_operations(
         *ObjectWrites(objects).operations(),
         *ObjectForms(objects).operations(),
         *ObjectDeletes(objects).operations(),
-        *ObjectCopies(objects).operations(),
+        *MultipartUploads(objects.uploads).operations(),
+        *UploadCompletion(objects.uploads).operations(),
         *ObjectTagging(objects).operations(),
         *ObjectAttributes(objects).operations(),
         *VersionListing(objects).operations(),

@@ -1,4 +1,4 @@
-"""Who owns a bucket, in S3's words: an id of 64 hex digits and a name."""
+"""Who owns or begins something, in S3's words: an id of 64 hex digits and a name."""
 
 import hashlib
 from functools import lru_cache
@@ -12,10 +12,19 @@ def owner_id(principal: str) -> str:
     return hashlib.sha256(principal.encode("utf-8")).hexdigest()
 
 
-@lru_cache(maxsize=1024)
 def render_owner(principal: str) -> str:
     """Return the Owner element of what the principal owns."""
+    return _render("Owner", principal)
+
+
+def render_initiator(principal: str) -> str:
+    """Return the Initiator element of an upload that the principal began."""
+    return _render("Initiator", principal)
+
+
+@lru_cache(maxsize=1024)
+def _render(name: str, principal: str) -> str:
     return element(
-        "Owner",
+        name,
         [leaf("ID", owner_id(principal)), leaf("DisplayName", display_name(principal))],
     )

@@ -5,14 +5,25 @@ late delete can hit nothing alive; or an imported location, and then only while 
 backend still shows the bytes that were imported. Anything else is refused here,
 whatever the ledger says: somebody may have edited it, and the bucket on the backend may
 hold more than ours.
+
+A backend's own multipart upload is aborted, and its name deleted as well: a Complete
+that was sent and given up may have made an object of it, however late.
 """
 
 from collections.abc import Sequence
 
+import trio
+
 from s3o.backends.guard import Guarded
 from s3o.backends.seam import DeleteOutcome
 from s3o.ledger.cleanup import CleanupRow
-from s3o.model.errors import BackendError, BackendRefused, BlobMissing
+from s3o.model.errors import (
+    BackendCircuitOpen,
+    BackendError,
+    BackendRefused,
+    BlobMissing,
+)
+from s3o.model.limits import BACKEND_DELETES
 from s3o.model.names import StorageKey, parse_storage_key
 
 FOREIGN = "ForeignName"
@@ -35,11 +46,42 @@ async def delete_blobs(
             names.append(row.storage_key)
         else:
             refused[row.storage_key] = error
+    await _abort_uploads(backend, rows, refused)
+    names = [name for name in names if name not in refused]
     outcomes = await backend.delete(names) if names else []
     by_name = {outcome.storage_key: outcome for outcome in outcomes}
     for storage_key, error in refused.items():
         by_name[storage_key] = DeleteOutcome(storage_key, error)
     return [by_name[row.storage_key] for row in rows]
+
+
+async def _abort_uploads(
+    backend: Guarded,
+    rows: Sequence[CleanupRow],
+    refused: dict[StorageKey, BackendError],
+) -> None:
+    """Abort the rows' uploads, a few at a time; failures go into refused.
+
+    Raises BackendCircuitOpen: then nothing more can be sent.
+    """
+    limiter = trio.CapacityLimiter(BACKEND_DELETES)
+    held_back: list[BackendCircuitOpen] = []
+
+    async def abort(storage_key: StorageKey, backend_upload_id: str) -> None:
+        async with limiter:
+            try:
+                await backend.abort_upload(storage_key, backend_upload_id)
+            except BackendCircuitOpen as error:
+                held_back.append(error)
+            except BackendError as error:
+                refused[storage_key] = error
+
+    async with trio.open_nursery() as nursery:
+        for row in rows:
+            if row.backend_upload_id is not None and row.storage_key not in refused:
+                nursery.start_soon(abort, row.storage_key, row.backend_upload_id)
+    if held_back:
+        raise held_back[0]
 
 
 def is_hopeless(error: BackendError) -> bool:

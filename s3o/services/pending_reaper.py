@@ -9,7 +9,7 @@ client was never told that the write succeeded, so dropping is always safe. What
 be found out now (the backend does not answer) is left for the next pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,10 +20,12 @@ from s3o.backends.guard import Guarded
 from s3o.ledger.intents import Promotion, drop_intent, list_intents, promote_intent
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.pending import IntentKind, IntentRow
+from s3o.ledger.seam import Step
+from s3o.ledger.upload_parts import drop_part
 from s3o.model.errors import BackendError, BlobMissing
 from s3o.model.facts import CleanupEnqueued, IntentResolved
 from s3o.model.limits import REAPER_BATCH
-from s3o.model.names import StorageKey
+from s3o.model.names import StorageKey, UploadId
 from s3o.model.seams import Clock, Observer
 from s3o.model.values import BlobInfo, Digests
 from s3o.services.service import Wakeup
@@ -56,7 +58,11 @@ class _Seen:
 
 
 class PendingReaper:
-    """The service; is_live tells which writes this very process is working on."""
+    """The service.
+
+    is_live tells which writes this very process is working on. resume_complete goes on
+    with a Complete and says what became of it, None: not now.
+    """
 
     name = "pending-reaper"
     is_exclusive = True
@@ -70,6 +76,7 @@ class PendingReaper:
         clock: Clock,
         *,
         is_live: Callable[[StorageKey], bool],
+        resume_complete: Callable[[UploadId], Awaitable[str | None]],
         pace: Callable[[], ReaperPace],
         stopping: trio.Event,
     ) -> None:
@@ -79,6 +86,7 @@ class PendingReaper:
         self._observer = observer
         self._clock = clock
         self._is_live = is_live
+        self._resume_complete = resume_complete
         self._pace = pace
         self._stopping = stopping
         self._seen: dict[StorageKey, _Seen] = {}
@@ -118,6 +126,8 @@ class PendingReaper:
                 if mark is None or mark.heartbeat != intent.heartbeat:
                     mark = _Seen(intent.heartbeat, now_s)
                 seen[intent.storage_key] = mark
+                if intent.is_native_part:
+                    continue  # ends with its upload, which says when
                 is_dead = now_s - mark.since_s >= silence_s
                 if is_dead and not self._is_live(intent.storage_key):
                     silent.append(intent)
@@ -148,8 +158,13 @@ class PendingReaper:
 
     async def _resolve(self, intent: IntentRow) -> str | None:
         """Return what became of the intent, or None: not now."""
+        if intent.kind is IntentKind.COMPLETE:
+            assert intent.upload_id is not None
+            return await self._resume_complete(intent.upload_id)
+        if intent.kind is IntentKind.PART:
+            return await self._drop_part(intent)
         if intent.kind is not IntentKind.OBJECT:
-            return None  # multipart and copies know what becomes of theirs
+            return None  # copies know what becomes of theirs
         backend = self._fleet.find(intent.backend)
         if backend is None:
             return await self._drop(intent)
@@ -174,16 +189,31 @@ class PendingReaper:
         return str(outcome)
 
     async def _drop(self, intent: IntentRow) -> str:
-        # The dead process's request may still be on its way to the backend.
-        is_dropped = await self._ledger.write(
+        return await self._drop_by(
             partial(
                 drop_intent,
                 storage_key=intent.storage_key,
                 reason=REASON,
                 now_us=self._clock.now_us(),
+                # The dead process's request may still be on its way to the backend.
                 is_ambiguous=True,
             )
         )
+
+    async def _drop_part(self, intent: IntentRow) -> str:
+        return await self._drop_by(
+            partial(
+                drop_part,
+                intent_key=intent.storage_key,
+                reason=REASON,
+                now_us=self._clock.now_us(),
+                is_ambiguous=True,
+                was_started=True,
+            )
+        )
+
+    async def _drop_by(self, step: Step[bool]) -> str:
+        is_dropped = await self._ledger.write(step)
         if not is_dropped:
             return str(Promotion.RESOLVED)
         self._observer.note(CleanupEnqueued(reason=REASON))

@@ -131,6 +131,7 @@ class MemoryBackend:
         self.traits = traits
         self.quota_bytes = quota_bytes
         self.is_closed = False
+        self.slow_s: dict[str, float] = {}  # how long an operation takes
         self._meter: Meter = meter or _NoMeter()
         self._clock: Clock = clock or TrioClock()
         self._list_lag_s = list_lag_s
@@ -423,11 +424,6 @@ class MemoryBackend:
         for _, storage_key, blob in due:
             self._store(storage_key, blob)
 
-    def is_late(self) -> bool:
-        """Whether something is still on its way."""
-        self.settle()
-        return bool(self._late)
-
     def names(self) -> list[StorageKey]:
         """All names there are, in byte order, faults or not."""
         self.settle()
@@ -448,6 +444,8 @@ class MemoryBackend:
         self._meter.count_request()
         fault = self.faults.draw(operation)
         await self._travel()
+        if operation in self.slow_s:
+            await trio.sleep(self.slow_s[operation])
         self._fail_before(fault, operation)
         if fault is Fault.HANG:
             await trio.sleep_forever()

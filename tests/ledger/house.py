@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from s3o.ledger import intents
-from s3o.ledger.accounts import sync_accounts
-from s3o.ledger.buckets import NewBucket, create_bucket
+from s3o.ledger.buckets import ensure_bucket
 from s3o.ledger.commits import Commit, Committed, commit_object
 from s3o.ledger.intents import NewIntent, OpenedIntent, open_intent
 from s3o.ledger.quotas import sync_quotas
@@ -18,7 +17,6 @@ from s3o.model.names import (
     WriteId,
     make_storage_key,
 )
-from s3o.model.tenants import BucketConfig
 from s3o.model.values import (
     Bucket,
     Checksum,
@@ -31,7 +29,6 @@ from s3o.model.values import (
 
 NOW_US = 1_768_478_400_000_000
 PHOTOS = BucketName("photos")
-ACCOUNT = "ann"
 ONE, TWO = BackendName("one"), BackendName("two")
 DIGESTS = Digests(
     md5="d41d8cd98f00b204e9800998ecf8427e",
@@ -118,21 +115,10 @@ class Writer:
 async def furnish(
     engine: Engine, quotas: dict[BackendName, int] | None = None
 ) -> Writer:
-    """Give an empty ledger a bucket and two backends; return a writer for it.
-
-    The bucket is an account's, so that every audit also counts what the account holds.
-    """
-    new = NewBucket(
-        name=PHOTOS,
-        owner=ACCOUNT,
-        config=BucketConfig(),
-        max_buckets=0,
-        now_us=NOW_US,
-    )
+    """Give an empty ledger a bucket and two backends; return a writer for it."""
 
     async def prepare(tx: Tx) -> Bucket:
         await sync_quotas(tx, quotas or {ONE: 1_000_000, TWO: 0})
-        await sync_accounts(tx, {ACCOUNT: 0})
-        return await create_bucket(tx, new)
+        return await ensure_bucket(tx, PHOTOS, NOW_US)
 
     return Writer(engine, await engine.write(prepare))

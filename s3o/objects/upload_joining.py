@@ -1,0 +1,120 @@
+"""A backend's part of a Complete: make one blob of the pinned parts, once.
+
+Whether it has been made is never guessed. A blob of the upload's own name, which is
+used once, with the size of the pinned parts can only be theirs; while the backend still
+lists them all, they have certainly not been joined.
+"""
+
+from s3o.backends.guard import Guarded
+from s3o.ledger.upload_completion import BegunCompletion
+from s3o.model.errors import (
+    BackendBusy,
+    BackendCircuitOpen,
+    BackendError,
+    BackendOverUsage,
+    BackendRefused,
+    BlobMissing,
+    UploadMissing,
+)
+from s3o.model.values import PutReceipt
+
+# Nothing was sent, so nothing is known of an earlier attempt.
+_HELD_BACK = (BackendBusy, BackendCircuitOpen, BackendOverUsage)
+
+
+class JoinRefused(Exception):
+    """The backend will not join the parts, and certainly has not."""
+
+    def __init__(self, reason: BackendError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class JoinStuck(Exception):
+    """The backend knows neither the joined blob nor the parts."""
+
+
+class Joining:
+    """One backend's part of a Complete."""
+
+    def __init__(self, backend: Guarded, begun: BegunCompletion) -> None:
+        upload = begun.upload
+        assert upload.storage_key is not None, "native parts are somewhere"
+        assert upload.backend_upload_id is not None
+        self._backend = backend
+        self._storage_key = upload.storage_key
+        self._backend_upload_id = upload.backend_upload_id
+        self._native = begun.completion.native_parts
+        self._stored_bytes = begun.completion.native_stored_bytes
+
+    async def send(self) -> PutReceipt:
+        """Ask for the first time; where the outcome is unknown, find out.
+
+        Raises JoinRefused, JoinStuck, BackendError.
+        """
+        try:
+            return await self._send()
+        except BackendError as error:
+            if _is_definite(error):
+                raise JoinRefused(error) from error
+        return await self.settle()
+
+    async def settle(self) -> PutReceipt:
+        """Find out whether the blob is there; ask once more if it certainly is not.
+
+        Raises JoinRefused, JoinStuck, BackendError.
+        """
+        if (receipt := await self._look()) is not None:
+            return receipt
+        if await self._holds_parts():
+            try:
+                return await self._send()
+            except UploadMissing:
+                pass  # the earlier request was faster
+            except _HELD_BACK:
+                raise  # says nothing about the earlier request
+            except BackendError as error:
+                if _is_definite(error):
+                    raise JoinRefused(error) from error
+                raise
+        # It may have been joined between the two questions.
+        if (receipt := await self._look()) is not None:
+            return receipt
+        raise JoinStuck("neither the blob nor its parts are there")
+
+    async def _send(self) -> PutReceipt:
+        parts = [(part.number, part.backend_etag or "") for part in self._native]
+        return await self._backend.complete_upload(
+            self._storage_key, self._backend_upload_id, parts
+        )
+
+    async def _look(self) -> PutReceipt | None:
+        """Return the blob's receipt if it lies there with the size it must have."""
+        try:
+            info = await self._backend.head(self._storage_key)
+        except BlobMissing:
+            return None
+        if info.stored_bytes != self._stored_bytes:
+            raise JoinStuck("the blob has another size than its parts")
+        return PutReceipt(etag=info.etag)
+
+    async def _holds_parts(self) -> bool:
+        """Whether the backend still lists every pinned part as it was sent."""
+        try:
+            listed = await self._backend.list_parts(
+                self._storage_key, self._backend_upload_id
+            )
+        except UploadMissing:
+            return False
+        held = {part.number: (part.etag, part.stored_bytes) for part in listed}
+        return all(
+            held.get(part.number) == (part.backend_etag, part.stored_bytes)
+            for part in self._native
+        )
+
+
+def _is_definite(error: BackendError) -> bool:
+    """Whether the call certainly had no effect: never sent, or refused as a whole."""
+    if isinstance(error, BackendRefused):
+        return 400 <= error.status < 500
+    return isinstance(error, _HELD_BACK)

@@ -1,0 +1,395 @@
+"""Store one part: into the backend's own upload if it may go there, else as a blob.
+
+The first part binds an upload: the row says where before the backend is asked, so that
+whatever a dead process leaves there is found by its name. Parts that arrive meanwhile
+wait for the answer. Where the binding failed, or belongs to a process that may be dead,
+parts are blobs of their own.
+
+Within the backend's upload a number is sent at most once (the ledger decides that), so
+a late request of a lost attempt can hit nothing that counts. Any further attempt, and
+any part for which the bound backend has no room or no time, is a blob wherever there is
+room: an upload goes on while some backend has some.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from s3o.backends.fleet import Fleet
+from s3o.ledger.intents import Choose
+from s3o.ledger.ledger import Ledger
+from s3o.ledger.seam import Tx
+from s3o.ledger.upload_parts import (
+    NewPart,
+    OpenedPart,
+    PartCommit,
+    commit_part,
+    drop_part,
+    open_part,
+)
+from s3o.ledger.uploads import begin_binding, find_upload, finish_binding
+from s3o.model.errors import (
+    BackendBusy,
+    BackendCircuitOpen,
+    BackendError,
+    BackendOverUsage,
+    BlobDamaged,
+)
+from s3o.model.facts import WriteFailedOver
+from s3o.model.multipart import Part, Upload, UploadState
+from s3o.model.names import (
+    BackendName,
+    StorageKey,
+    UploadId,
+    make_storage_key,
+    make_write_id,
+)
+from s3o.model.seams import Clock, DigestedSource, Entropy, Observer, Transform
+from s3o.model.values import BlobHeaders, Bucket, PutReceipt, QuotaRow, Usage
+from s3o.objects.announce import Announcer
+from s3o.objects.failover import Failover
+from s3o.objects.flow import ReplayableSource, StoredSource
+from s3o.objects.live import LiveWrites
+from s3o.wire.record import Record, plan_blob_headers
+
+# Nothing was sent, so the number may still be used in the backend's own upload.
+_PROVEN_NON_STARTS = (BackendBusy, BackendCircuitOpen, BackendOverUsage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartCall:
+    """One part as the door understood it.
+
+    upload: as found just before the body was opened. source: digests the body with the
+    upload's algorithm, CRC64NVME where it has none.
+    """
+
+    bucket: Bucket
+    upload: Upload
+    number: int
+    source: DigestedSource
+
+
+class PartWriter:
+    """Carries out UploadParts. Owns: who in this process binds which upload now."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        transform: Transform,
+        observer: Observer,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        cluster_id: str,
+        min_part_bytes: Callable[[], int],
+        live: LiveWrites,
+        announcer: Announcer,
+        failover: Failover,
+    ) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+        self._transform = transform
+        self._observer = observer
+        self._clock = clock
+        self._entropy = entropy
+        self._cluster_id = cluster_id
+        self._min_part_bytes = min_part_bytes
+        self._live = live
+        self._announcer = announcer
+        self._failover = failover
+        self._binding: dict[UploadId, trio.Event] = {}
+
+    async def store(self, call: PartCall) -> Part:
+        """Store the body as the part of that number; an older one of it is replaced.
+
+        Raises: what the source raises; NoSuchUpload, NoRoom, BackendsFailed, WriteLost,
+        LedgerError. Then the part is as it was before.
+        """
+        upload = await self._bound(call)
+        return await self._failover.carry(
+            "UploadPart", call.source, partial(self._store_once, call, upload)
+        )
+
+    async def _bound(self, call: PartCall) -> Upload:
+        """Return the upload, bound to a backend if one can take this part."""
+        upload = call.upload
+        event = self._binding.get(upload.upload_id)
+        if event is not None:
+            await event.wait()
+            return await self._find_again(call)
+        stored_size = self._transform.stored_size(call.source.size)
+        if upload.backend is not None or not self._could_bind(stored_size):
+            return upload
+        event = self._binding[upload.upload_id] = trio.Event()
+        try:
+            await self._bind(call, stored_size)
+        finally:
+            del self._binding[upload.upload_id]
+            event.set()
+        return await self._find_again(call)
+
+    async def _find_again(self, call: PartCall) -> Upload:
+        return await self._ledger.read(
+            partial(
+                find_upload,
+                bucket_id=call.bucket.id,
+                key=call.upload.key,
+                upload_id=call.upload.upload_id,
+            )
+        )
+
+    def _could_bind(self, stored_size: int) -> bool:
+        return any(self._takes(name, stored_size) for name in self._fleet.names)
+
+    def _takes(self, backend: BackendName, stored_size: int) -> bool:
+        """Whether a backend's own upload can have a part of this size in the middle."""
+        guarded = self._fleet.get(backend)
+        traits = guarded.traits
+        return (
+            traits.has_multipart
+            # The object's size is not known before Complete.
+            and not guarded.limits.max_object_size
+            # Whether a small part is the last one is not known either; but where our
+            # own minimum is no lower, Complete refuses it unless it is.
+            and (
+                stored_size >= traits.min_part_bytes
+                or self._min_part_bytes() >= traits.min_part_bytes
+            )
+        )
+
+    async def _bind(self, call: PartCall, stored_size: int) -> None:
+        """Begin an upload on the best backend; its failure is nobody's trouble."""
+        upload = call.upload
+
+        def choose(rows: Sequence[QuotaRow]) -> Sequence[BackendName]:
+            order = self._fleet.order_for_binding(
+                rows, size=call.source.size, stored_size=stored_size
+            )
+            return [name for name in order if self._takes(name, stored_size)]
+
+        storage_key = self._new_name(call)
+        binding = await self._ledger.write(
+            partial(
+                begin_binding, upload=upload, choose=choose, storage_key=storage_key
+            )
+        )
+        if binding is None:
+            return
+        headers = self._headers(
+            call, storage_key=storage_key, sequence=binding.sequence, blob=0
+        )
+        backend = self._fleet.get(binding.backend)
+        try:
+            backend_upload_id = await backend.create_upload(storage_key, headers)
+        except BackendError as error:
+            self._observer.note(
+                WriteFailedOver(
+                    operation="CreateMultipartUpload",
+                    failed_backend=binding.backend,
+                    reason=str(error),
+                )
+            )
+            return
+        await self._ledger.write(
+            partial(
+                finish_binding,
+                upload_id=upload.upload_id,
+                backend_upload_id=backend_upload_id,
+                now_us=self._clock.now_us(),
+            )
+        )
+
+    async def _store_once(
+        self,
+        call: PartCall,
+        upload: Upload,
+        plain: ReplayableSource,
+        failed: Mapping[BackendName, str],
+    ) -> Part:
+        storage_key = self._new_name(call)
+        with self._live.working_on(storage_key):
+            opened = await self._open(call, upload, storage_key, failed)
+            with self._live.working_on(opened.intent_key):
+                return await self._attempt(call, plain, opened)
+
+    async def _open(
+        self,
+        call: PartCall,
+        upload: Upload,
+        storage_key: StorageKey,
+        failed: Mapping[BackendName, str],
+    ) -> OpenedPart:
+        size = call.source.size
+        stored_size = self._transform.stored_size(size)
+        bound = self._fleet.find(upload.backend) if upload.backend else None
+        part = NewPart(
+            upload_id=upload.upload_id,
+            bucket_id=call.bucket.id,
+            bucket=call.bucket.name,
+            key=upload.key,
+            number=call.number,
+            size=size,
+            stored_size=stored_size,
+            storage_key=storage_key,
+            is_native_wanted=self._wants_native(upload, stored_size, failed),
+            needs_equal_parts=bound is not None and bound.traits.needs_equal_parts,
+            owner=self._cluster_id,
+            now_us=self._clock.now_us(),
+        )
+
+        async def reserve(tx: Tx, choose: Choose) -> OpenedPart:
+            return await open_part(tx, part, choose)
+
+        return await self._announcer.open(
+            reserve,
+            operation="UploadPart",
+            kind="part",
+            size=size,
+            stored_size=stored_size,
+            failed=failed,
+        )
+
+    def _wants_native(
+        self, upload: Upload, stored_size: int, failed: Mapping[BackendName, str]
+    ) -> bool:
+        name = upload.backend
+        if name is None or upload.state is not UploadState.OPEN or name in failed:
+            return False
+        backend = self._fleet.find(name)
+        return (
+            backend is not None
+            and self._takes(name, stored_size)
+            and backend.may_call()
+            and backend.exceeded(Usage(1, 0, stored_size)) is None
+        )
+
+    async def _attempt(
+        self, call: PartCall, plain: ReplayableSource, opened: OpenedPart
+    ) -> Part:
+        stored = StoredSource(plain, self._transform, _nothing_to_note)
+        try:
+            receipt = await self._send(call, opened, stored)
+        except _PROVEN_NON_STARTS:
+            await self._drop(opened, "backend held back", was_started=False)
+            raise
+        except BaseException:
+            # A blob whose last bytes went out may still appear, however late.
+            await self._drop(opened, "write failed", is_ambiguous=stored.is_complete)
+            raise
+        return await self._commit(call, opened, stored, receipt)
+
+    async def _send(
+        self, call: PartCall, opened: OpenedPart, stored: StoredSource
+    ) -> PutReceipt:
+        backend = self._fleet.get(opened.backend)
+        if opened.is_native:
+            backend_upload_id = opened.upload.backend_upload_id
+            assert backend_upload_id is not None, "native only where it is open"
+            receipt = await backend.upload_part(
+                opened.storage_key, backend_upload_id, call.number, stored
+            )
+        else:
+            headers = self._headers(
+                call,
+                storage_key=opened.storage_key,
+                sequence=opened.sequence,
+                blob=opened.blob,
+                stored_size=stored.size,
+            )
+            receipt = await backend.put(opened.storage_key, stored, headers)
+        md5 = stored.stored_md5 or call.source.digests.md5
+        if receipt.etag_is_md5 and receipt.etag != md5:
+            raise BlobDamaged(
+                backend=opened.backend,
+                operation="UploadPart",
+                reason="the backend's ETag is not the MD5 of what was sent",
+                storage_key=opened.storage_key,
+            )
+        return receipt
+
+    def _headers(
+        self,
+        call: PartCall,
+        *,
+        storage_key: StorageKey,
+        sequence: int,
+        blob: int,
+        stored_size: int | None = None,
+    ) -> BlobHeaders:
+        """Return the record of a part's blob, or of the whole native one (no size)."""
+        sha256 = None
+        if stored_size is not None and stored_size == call.source.size:
+            sha256 = call.source.declared_sha256
+        record = Record(
+            cluster_id=self._cluster_id,
+            bucket_id=call.bucket.id,
+            version_id=call.upload.version_id,
+            sequence=sequence,
+            blob=blob,
+            is_whole=False,
+            stored_bytes=stored_size,
+        )
+        return plan_blob_headers(
+            record,
+            call.upload.facts,
+            storage_key=storage_key,
+            key=call.upload.key,
+            stored_sha256=sha256,
+        )
+
+    async def _commit(
+        self,
+        call: PartCall,
+        opened: OpenedPart,
+        stored: StoredSource,
+        receipt: PutReceipt,
+    ) -> Part:
+        digests = call.source.digests
+        commit = PartCommit(
+            intent_key=opened.intent_key,
+            upload_id=call.upload.upload_id,
+            etag=digests.md5,
+            checksum=digests.checksum,
+            backend_etag=receipt.etag,
+            now_us=self._clock.now_us(),
+            backend_version=receipt.backend_version,
+            stored_md5=stored.stored_md5 or digests.md5,
+        )
+        return await self._announcer.settle(
+            partial(commit_part, commit=commit),
+            opened.intent_key,
+            partial(self._drop, opened, "commit refused"),
+        )
+
+    async def _drop(
+        self,
+        opened: OpenedPart,
+        reason: str,
+        *,
+        was_started: bool = True,
+        is_ambiguous: bool = False,
+    ) -> None:
+        await self._announcer.undo(
+            partial(
+                drop_part,
+                intent_key=opened.intent_key,
+                reason=reason,
+                now_us=self._clock.now_us(),
+                is_ambiguous=is_ambiguous,
+                was_started=was_started,
+            ),
+            opened.intent_key,
+        )
+
+    def _new_name(self, call: PartCall) -> StorageKey:
+        write_id = make_write_id(self._entropy.token(16))
+        return make_storage_key(call.bucket.name, call.upload.key, write_id)
+
+
+async def _nothing_to_note(_stored_md5: str | None) -> None:
+    """A part's digests become known with its acknowledgement only."""
+    await trio.lowlevel.checkpoint()
