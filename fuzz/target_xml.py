@@ -5,9 +5,16 @@ Delete document has between one and a thousand keys.
 """
 
 from collections.abc import Callable
+from functools import partial
 
-from s3o.model.errors import InvalidArgument, MalformedXml
-from s3o.wire import backend_documents, client_documents, upload_documents
+from s3o.model.errors import MalformedXml, RequestError
+from s3o.wire import (
+    acl_documents,
+    backend_documents,
+    client_documents,
+    tags,
+    upload_documents,
+)
 from s3o.wire.xml_read import Element, XmlReader, parse_xml
 
 _READERS: tuple[Callable[[Element], object], ...] = (
@@ -16,6 +23,9 @@ _READERS: tuple[Callable[[Element], object], ...] = (
     backend_documents.read_delete_result,
     backend_documents.read_error,
     upload_documents.read_manifest,
+    tags.read_tagging,
+    partial(acl_documents.check_acl_document, owner_id="x"),
+    acl_documents.check_ownership_document,
 )
 
 
@@ -28,7 +38,7 @@ def one(data: bytes) -> None:
     for read in _READERS:
         try:
             read(root)
-        except (MalformedXml, InvalidArgument):
+        except RequestError:
             pass
     try:
         document = client_documents.read_delete(root)
