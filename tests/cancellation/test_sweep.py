@@ -1,95 +1,34 @@
-"""A client may go away at any instant: PUT, overwrite, GET and DELETE, at every step.
+"""A client may go away at any instant: PUT, GET and DELETE, at every step."""
 
-Afterwards the books balance, the key answers a whole value, old or new, and a day later
-nothing lies on a backend that the ledger does not know.
-"""
-
-import sqlite3
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from functools import partial
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from s3o.ledger.seam import Step, T
-from s3o.ledger.sqlite import InlineEngine
 from s3o.model import limits
-from s3o.model.errors import BackendsFailed, LedgerError, LedgerUnavailable
+from s3o.model.errors import BackendsFailed, LedgerError
 from s3o.model.facts import IntentResolved
 from s3o.model.seams import Transform
 from s3o.policy.identity import IdentityTransform
+from tests.cancellation.rules import (
+    MAX_STEPS,
+    NEW,
+    OLD,
+    Prepare,
+    check,
+    delete_key,
+    get_old,
+    nothing,
+    put_new,
+    sweep,
+)
 from tests.cancellation.sweep import cancel_at
 from tests.fakes.faults import Fault
-from tests.fakes.sources import BytesSource, pattern
+from tests.fakes.mortal import MortalEngine
 from tests.fakes.transform import FramingTransform
 from tests.objects.house import KEY, House, open_house
-
-OLD = pattern(70_000, seed=1)
-NEW = pattern(200_000, seed=2)
-MAX_STEPS = 500
-
-Prepare = Callable[[House], None]
-Operate = Callable[[House], Awaitable[object]]
-
-
-def _nothing(_house: House) -> None:
-    pass
-
-
-async def _put(house: House) -> None:
-    await house.put(BytesSource(NEW, piece_bytes=40_000))
-
-
-async def _get(house: House) -> None:
-    assert OLD == await house.get()
-
-
-async def _delete(house: House) -> None:
-    await house.delete()
-
-
-async def sweep(
-    operate: Operate,
-    *,
-    before: bytes | None,
-    after: bytes | None,
-    transform: Transform | None = None,
-    prepare: Prepare = _nothing,
-) -> Collection[str]:
-    """Cancel operate at every step of a house of its own; say how it ended."""
-    outcomes: list[str] = []
-    for number in range(1, MAX_STEPS):
-        async with open_house(transform=transform) as house:
-            if before is not None:
-                await house.put(before)
-            prepare(house)
-            outcome = await cancel_at(number, partial(operate, house))
-            await _check(house, outcome, before, after, f"step {number}: {outcome}")
-        outcomes.append(outcome)
-        if outcome == "over":
-            return outcomes
-    raise AssertionError("the operation does not end")
-
-
-async def _check(
-    house: House, outcome: str, before: bytes | None, after: bytes | None, at: str
-) -> None:
-    wanted = (before, after) if outcome == "cancelled" else (after,)
-    assert [] == await house.complaints(), at
-    answered = await house.find_body()
-    assert answered in wanted, at
-    await house.drain()
-    assert [] == await house.complaints(), at
-    found = await house.find_body()
-    # What the reaper proves complete may still become the key's value.
-    assert found in (answered, after), at
-    assert (0, 0, 0) == await house.waiting(), at
-    assert house.located() == house.lying(), at
-    held = sum([(await house.quota(name)).used_bytes for name in ("one", "two")])
-    kept = sum(b.books.held_bytes for b in house.rig.inner.values())
-    assert held == kept, at
-
 
 transforms = pytest.mark.parametrize(
     "transform", [IdentityTransform(), FramingTransform()], ids=["identity", "framing"]
@@ -102,7 +41,7 @@ async def test_put_cancelled_at_any_step_leaves_old_or_new(
     before: bytes | None, transform: Transform, autojump_clock: MockClock
 ) -> None:
     """No step of a write may lose the old object or keep bytes nobody pays for."""
-    outcomes = await sweep(_put, before=before, after=NEW, transform=transform)
+    outcomes = await sweep(put_new, before=before, after=NEW, transform=transform)
 
     assert 10 < len(outcomes)
     assert "cancelled" in outcomes
@@ -123,7 +62,7 @@ async def test_tagging_cancelled_at_any_step_leaves_old_or_new_tags(
             assert found.version_id == version.version_id
             allowed = [(), tags] if outcome == "cancelled" else [tags]
             assert found.facts.tags in allowed, f"step {number}: {outcome}"
-            await _check(house, outcome, OLD, OLD, f"step {number}: {outcome}")
+            await check(house, outcome, OLD, OLD, f"step {number}: {outcome}")
         if outcome == "over":
             return
     raise AssertionError("the operation does not end")
@@ -134,7 +73,7 @@ async def test_large_put_cancelled_at_any_step_leaves_old_or_new(
 ) -> None:
     """Beyond the replay window the digests are noted first: more steps to break at."""
     monkeypatch.setattr(limits, "REPLAY_BYTES", 100_000)
-    await sweep(_put, before=OLD, after=NEW)
+    await sweep(put_new, before=OLD, after=NEW)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +87,7 @@ async def test_put_that_fails_over_may_be_cancelled_at_any_step(
     def fail_once(house: House) -> None:
         house.rig.inner["one"].faults.next("put", fault)
 
-    await sweep(_put, before=OLD, after=NEW, prepare=fail_once)
+    await sweep(put_new, before=OLD, after=NEW, prepare=fail_once)
 
 
 @pytest.mark.parametrize("fault", [Fault.HANG_THEN_STORE, Fault.STORE_THEN_HANG])
@@ -162,15 +101,15 @@ async def test_late_bytes_of_a_cancelled_put_are_deleted(
         with trio.move_on_after(5):
             await house.put(NEW)
 
-        await _check(house, "cancelled", OLD, OLD, str(fault))
+        await check(house, "cancelled", OLD, OLD, str(fault))
 
 
 @transforms
-async def test_get_cancelled_at_any_step_changes_nothing(
+async def test_get_cancelled_at_any_step_changesnothing(
     transform: Transform, autojump_clock: MockClock
 ) -> None:
     """A reader who leaves must release the bytes, or they are never cleaned up."""
-    outcomes = await sweep(_get, before=OLD, after=OLD, transform=transform)
+    outcomes = await sweep(get_old, before=OLD, after=OLD, transform=transform)
     assert "cancelled" in outcomes
 
 
@@ -181,7 +120,7 @@ async def test_bytes_of_a_cancelled_reader_can_be_deleted(
     for number in range(1, MAX_STEPS):
         async with open_house() as house:
             await house.put(OLD)
-            outcome = await cancel_at(number, partial(_get, house))
+            outcome = await cancel_at(number, partial(get_old, house))
             await house.delete()
             await trio.sleep(2)
             await house.cleanup.run_once()
@@ -195,50 +134,30 @@ async def test_delete_cancelled_at_any_step_deletes_or_does_not(
     autojump_clock: MockClock,
 ) -> None:
     """A delete is one commit: there is no half of it."""
-    await sweep(_delete, before=OLD, after=None)
-
-
-class _MortalEngine(InlineEngine):
-    """An engine that takes no write while it is dead."""
-
-    is_dead = False
-
-    async def write(self, step: Step[T]) -> T:
-        if self.is_dead:
-            await trio.lowlevel.checkpoint()
-            raise LedgerUnavailable("gone")
-        return await super().write(step)
+    await sweep(delete_key, before=OLD, after=None)
 
 
 async def _sweep_dying(
-    prepare: Prepare = _nothing, transform: Transform | None = None
+    prepare: Prepare = nothing, transform: Transform | None = None
 ) -> Collection[str]:
     """Let the database go away with the client at every step; what the reaper did."""
     reaped: list[str] = []
     for number in range(1, MAX_STEPS):
-        engines: list[_MortalEngine] = []
-
-        def make(
-            connection: sqlite3.Connection, engines: list[_MortalEngine] = engines
-        ) -> _MortalEngine:
-            engines.append(_MortalEngine(connection))
-            return engines[0]
-
-        async with open_house(make_engine=make, transform=transform) as house:
+        async with open_house(make_engine=MortalEngine, transform=transform) as house:
             await house.put(OLD)
             prepare(house)
-            [engine] = engines
+            engine = MortalEngine.last
 
-            def die(engine: _MortalEngine = engine) -> None:
+            def die(engine: MortalEngine = engine) -> None:
                 engine.is_dead = True
 
             try:
-                outcome = await cancel_at(number, partial(_put, house), die)
+                outcome = await cancel_at(number, partial(put_new, house), die)
             except (LedgerError, BackendsFailed):
                 outcome = "cancelled"
             is_over = not engine.is_dead
             engine.is_dead = False
-            await _check(house, outcome, OLD, NEW, f"step {number}: {outcome}")
+            await check(house, outcome, OLD, NEW, f"step {number}: {outcome}")
             facts = house.rig.observer.of(IntentResolved)
             reaped += [fact.outcome for fact in facts if fact.is_by_reaper]
         if is_over:
@@ -277,7 +196,7 @@ async def test_get_that_fails_over_may_be_cancelled_at_any_step(
             await house.put(OLD)
             await house.add_copy("two")
             house.rig.inner["one"].faults.next("open", Fault.TRUNCATED)
-            outcome = await cancel_at(number, partial(_get, house))
+            outcome = await cancel_at(number, partial(get_old, house))
             for name, storage_key in house.located():
                 assert not house.reads.is_being_read(storage_key), f"{number} on {name}"
         if outcome == "over":

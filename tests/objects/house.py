@@ -171,8 +171,11 @@ class House:
         await self.ledger.write(insert)
 
     @asynccontextmanager
-    async def cleaning(self) -> AsyncIterator[None]:
-        """Run the cleanup queue as a service, known to the writes."""
+    async def cleaning(self, *, is_cut_off: bool = False) -> AsyncIterator[None]:
+        """Run the cleanup queue as a service, known to the writes.
+
+        is_cut_off: cancel it at the end, so that it can be used again.
+        """
         runner = Runner(
             [self.cleanup],
             NoLeases(),
@@ -185,7 +188,10 @@ class House:
         async with trio.open_nursery() as nursery:
             await nursery.start(runner.run)
             yield
-            self.stopping.set()
+            if is_cut_off:
+                nursery.cancel_scope.cancel()
+            else:
+                self.stopping.set()
 
 
 @asynccontextmanager
