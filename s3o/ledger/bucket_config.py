@@ -113,7 +113,8 @@ def _lifecycle_json(rule: LifecycleRule) -> _Json:
         {
             "id": rule.id,
             "enabled": rule.is_enabled,
-            "prefix": rule.prefix or None,
+            "old_form": None if rule.has_filter else True,
+            "prefix": rule.prefix,
             "tags": [list(pair) for pair in rule.tags],
             "size_above": rule.size_above,
             "size_below": rule.size_below,
@@ -129,7 +130,8 @@ def _lifecycle_of(value: object) -> LifecycleRule:
     rule = LifecycleRule(
         id=fields.text("id"),
         is_enabled=fields.take("enabled", bool) is True,
-        prefix=fields.text("prefix"),
+        has_filter=fields.take("old_form", bool) is not True,
+        prefix=fields.take("prefix", str),
         tags=fields.each("tags", _pair),
         size_above=fields.take("size_above", int),
         size_below=fields.take("size_below", int),

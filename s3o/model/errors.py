@@ -438,6 +438,58 @@ class BucketAlreadyExists(StateError):
 
 
 @dataclass(eq=False)
+class NotConfigured(StateError):
+    """The bucket has no such configuration."""
+
+    bucket: str
+
+
+@dataclass(eq=False)
+class NoBucketPolicy(NotConfigured):
+    """The bucket has no policy."""
+
+
+@dataclass(eq=False)
+class NoCorsConfiguration(NotConfigured):
+    """The bucket has no CORS configuration."""
+
+
+@dataclass(eq=False)
+class NoLifecycleConfiguration(NotConfigured):
+    """The bucket has no lifecycle configuration."""
+
+
+@dataclass(eq=False)
+class NoTagSet(NotConfigured):
+    """The bucket has no tags."""
+
+
+@dataclass(eq=False)
+class NoWebsiteConfiguration(NotConfigured):
+    """The bucket has no website."""
+
+
+@dataclass(eq=False)
+class NoEncryptionConfiguration(NotConfigured):
+    """The bucket has no default encryption."""
+
+
+@dataclass(eq=False)
+class NoReplicationConfiguration(NotConfigured):
+    """The bucket has no replication."""
+
+
+@dataclass(eq=False)
+class NoObjectLockConfiguration(NotConfigured):
+    """The bucket has no object lock."""
+
+
+@dataclass(eq=False)
+class NoPublicAccessBlock(NotConfigured):
+    """The bucket has no public access block."""
+
+
+@dataclass(eq=False)
 class BucketNotEmpty(StateError):
     """A bucket that holds objects is not deleted."""
 

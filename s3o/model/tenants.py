@@ -62,12 +62,13 @@ class LifecycleRule:
 
     A key is meant when it fits all of prefix, tags and sizes (both exclusive). Of
     expire_days and expire_at_us at most one is set; uploads are aborted after
-    abort_upload_days.
+    abort_upload_days. has_filter False: written in the old form, with a bare prefix.
     """
 
     id: str
     is_enabled: bool
-    prefix: str = ""
+    has_filter: bool = True
+    prefix: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
     size_above: int | None = None
     size_below: int | None = None

@@ -19,6 +19,7 @@ from s3o.model.names import BucketName, ObjectKey
 from s3o.model.tenants import Permission, bucket_principal, is_account
 from s3o.model.values import Bucket
 from s3o.s3api.credentials import Caller
+from s3o.s3api.owner import owner_id
 
 Find = Callable[[str], Bucket]
 
@@ -67,6 +68,12 @@ def demand(caller: Caller, needs: Permission) -> None:
 def demand_credential(caller: Caller) -> None:
     """Raise AccessDenied for anonymous callers: public is the object, and no more."""
     if caller.is_anonymous:
+        raise AccessDenied
+
+
+def check_expected_owner(bucket: Bucket, expected: str | None) -> None:
+    """Raise AccessDenied if a client expects the bucket to be somebody else's."""
+    if expected is not None and expected != owner_id(bucket.owner):
         raise AccessDenied
 
 

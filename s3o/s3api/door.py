@@ -34,7 +34,7 @@ from s3o.objects.store import ObjectStore
 from s3o.observe.correlation import choose_request_id, new_request_id, request_id
 from s3o.observe.operation import describe
 from s3o.s3api.answers import Answer, Identity, render_error
-from s3o.s3api.authorize import demand, enter
+from s3o.s3api.authorize import check_expected_owner, demand, enter
 from s3o.s3api.buckets import REGION_HEADER
 from s3o.s3api.call import Call, Visit
 from s3o.s3api.credentials import Caller
@@ -48,6 +48,7 @@ from s3o.s3api.operations import (
     level_of,
     list_operations,
 )
+from s3o.s3api.owner import EXPECTED_OWNER_HEADER
 from s3o.s3api.seams import Admitted, Gate, Posted
 from s3o.wire.target import Target, parse_target
 
@@ -201,6 +202,8 @@ class S3Door:
         visit.operation = operation.name
         visit.event = "s3.PermissionDenied"
         _check_rights(admitted.caller, operation, target, key)
+        if bucket is not None:
+            check_expected_owner(bucket, fields.get(EXPECTED_OWNER_HEADER))
         visit.event = f"s3.{operation.name}"
         await operation.serve(
             Call(

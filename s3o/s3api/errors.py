@@ -27,6 +27,7 @@ from s3o.s3api.error_row import (
     retry_after,
 )
 from s3o.s3api.error_rows_browser import BROWSER_ROWS
+from s3o.s3api.error_rows_buckets import BUCKET_ROWS
 
 _LATER_S = "1"  # the next attempt may meet another backend or a free slot
 _LIMIT_S = "60"  # a limit does not lift within a client's usual retries
@@ -313,25 +314,6 @@ _STATES: dict[type[S3OError], Row] = {
         "resource. Please try again.",
         extra(UploadId="upload_id"),
     ),
-    errors.BucketAlreadyExists: Row(
-        409,
-        "BucketAlreadyExists",
-        "The requested bucket name is not available. The bucket namespace is shared "
-        "by all users of the system. Please select a different name and try again.",
-        extra(BucketName="bucket"),
-    ),
-    errors.BucketNotEmpty: Row(
-        409,
-        "BucketNotEmpty",
-        "The bucket you tried to delete is not empty",
-        extra(BucketName="bucket"),
-    ),
-    errors.TooManyBuckets: Row(
-        400,
-        "TooManyBuckets",
-        "You have attempted to create more buckets than allowed",
-        extra(BucketLimit="limit"),
-    ),
     errors.PreconditionFailed: Row(
         412,
         "PreconditionFailed",
@@ -430,6 +412,7 @@ ROWS: Mapping[type[S3OError], Row] = {
     **_CLIENTS_DOING,
     **_CALLERS,
     **BROWSER_ROWS,
+    **BUCKET_ROWS,
     **_STATES,
     **_CAPACITIES,
     **_BACKENDS,

@@ -20,6 +20,8 @@ from s3o.objects.buckets import BucketDirectory
 from s3o.objects.store import ObjectStore
 from s3o.s3api.acl import AccessControl
 from s3o.s3api.attributes import ObjectAttributes
+from s3o.s3api.bucket_config import BucketConfiguration
+from s3o.s3api.bucket_probes import BucketProbes
 from s3o.s3api.buckets import BucketOperations
 from s3o.s3api.deletes import ObjectDeletes
 from s3o.s3api.listings import ObjectListings
@@ -27,6 +29,7 @@ from s3o.s3api.objects_post import ObjectForms
 from s3o.s3api.objects_read import ObjectReads
 from s3o.s3api.objects_write import ObjectWrites
 from s3o.s3api.operation import Level, Operation
+from s3o.s3api.owner import EXPECTED_OWNER_HEADER
 from s3o.s3api.tagging import ObjectTagging
 from s3o.s3api.upload_completion import UploadCompletion
 from s3o.s3api.uploads import MultipartUploads
@@ -40,6 +43,8 @@ def list_operations(
     """Return the table."""
     return (
         *BucketOperations(buckets).operations(),
+        *BucketConfiguration(buckets).operations(),
+        *BucketProbes().operations(),
         *ObjectListings(objects).operations(),
         *ObjectReads(objects).operations(),
         *ObjectWrites(objects).operations(),
@@ -76,6 +81,8 @@ _HARMLESS_HEADERS = frozenset(
         *("x-amz-date", "x-amz-content-sha256", "x-amz-decoded-content-length"),
         *("x-amz-security-token", "x-amz-sdk-checksum-algorithm", "x-amz-trailer"),
         *("x-amz-user-agent", "x-amz-request-payer", "x-amz-te", "x-amz-cf-id"),
+        # The door compares it with the bucket's owner.
+        EXPECTED_OWNER_HEADER,
         # The C++ SDK (pyarrow) names the API version it was built for.
         "x-amz-api-version",
         # AWS refuses it on a bucket without lock and so breaks clean-ups: ignored.

@@ -6,6 +6,8 @@ from functools import lru_cache
 from s3o.model.tenants import display_name
 from s3o.wire.xml_write import element, leaf
 
+EXPECTED_OWNER_HEADER = "x-amz-expected-bucket-owner"
+
 
 def owner_id(principal: str) -> str:
     """Return a principal's canonical user id: the SHA-256 of its name."""

@@ -58,14 +58,15 @@ def read_tagging(root: Element, most: int = limits.TAGS_PER_OBJECT) -> Pairs:
 
 def read_tag_set(tag_set: Element, most: int) -> Pairs:
     """Return the tags in an element full of them; raises as read_tagging."""
-    tags = tuple(_read_tag(child) for child in tag_set.children)
+    tags = tuple(read_tag(child) for child in tag_set.children)
     check_tags(tags, most)
     if len({key for key, _ in tags}) < len(tags):
         raise InvalidTag("Cannot provide multiple Tags with the same key")
     return tags
 
 
-def _read_tag(tag: Element) -> tuple[str, str]:
+def read_tag(tag: Element) -> tuple[str, str]:
+    """Return the key and value of a Tag element; raises MalformedXml."""
     texts = {child.name: child.text for child in tag.children if not child.children}
     if tag.name != "Tag" or len(tag.children) != 2 or texts.keys() != _TAG_FIELDS:
         raise MalformedXml("a tag is one Key and one Value")
@@ -74,10 +75,13 @@ def _read_tag(tag: Element) -> tuple[str, str]:
 
 def render_tagging(tags: Pairs) -> bytes:
     """Return the Tagging document of a tag set."""
-    rendered = [
-        element("Tag", [leaf("Key", key), leaf("Value", value)]) for key, value in tags
-    ]
+    rendered = [render_tag(key, value) for key, value in tags]
     return document("Tagging", [element("TagSet", rendered)])
+
+
+def render_tag(key: str, value: str) -> str:
+    """Return one Tag element."""
+    return element("Tag", [leaf("Key", key), leaf("Value", value)])
 
 
 def check_tags(tags: Pairs, most: int = limits.TAGS_PER_OBJECT) -> None:

@@ -242,7 +242,13 @@ CONFIG = BucketConfig(
             expire_days=3,
             abort_upload_days=7,
         ),
-        LifecycleRule(id="then", is_enabled=False, expire_at_us=1_900_000_000_000_000),
+        LifecycleRule(
+            id="then",
+            is_enabled=False,
+            has_filter=False,
+            prefix="",
+            expire_at_us=1_900_000_000_000_000,
+        ),
     ),
     tags=(("team", "ä"),),
 )

@@ -23,6 +23,26 @@ SERVED = {
     *((method, "/photos", "acl") for method in ("GET", "PUT")),
     *((method, "/photos/a", "acl") for method in ("GET", "PUT")),
     *((method, "/photos", "ownershipControls") for method in ("GET", "PUT")),
+    *(
+        (method, "/photos", name)
+        for name in ("cors", "lifecycle", "tagging")
+        for method in ("GET", "PUT", "DELETE")
+    ),
+    *(
+        ("GET", "/photos", name)
+        for name in (
+            *("accelerate", "analytics", "encryption", "intelligent-tiering"),
+            *("inventory", "logging", "metrics", "notification", "object-lock"),
+            *("policy", "policyStatus", "publicAccessBlock", "replication"),
+            *("requestPayment", "versioning", "website"),
+        )
+    ),
+    *(
+        ("DELETE", "/photos", name)
+        for name in (
+            *("encryption", "policy", "publicAccessBlock", "replication", "website"),
+        )
+    ),
     *((method, "/photos/a", "tagging") for method in ("GET", "PUT", "DELETE")),
     *((method, "/photos/a", "versionId") for method in ("GET", "HEAD", "DELETE")),
 }
