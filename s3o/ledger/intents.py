@@ -191,7 +191,8 @@ async def promote_intent(
 async def _promote(
     tx: Tx, intent: IntentRow, digests: Digests | None, now_us: int, moves: QuotaMoves
 ) -> Promotion:
-    assert intent.kind is not IntentKind.COMPLETE, "ends by its own rules"
+    of_uploads = (IntentKind.PART, IntentKind.COMPLETE)
+    assert intent.kind not in of_uploads, "ends by its upload's rules"
     if digests is None or intent.kind is not IntentKind.OBJECT:
         return Promotion.DROPPED
     if await is_superseded(tx, intent):

@@ -61,7 +61,10 @@ _CHECKSUMS = ChecksumMath(combine=combine_crcs, compute=checksum_of_bytes)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompleteRequest:
-    """One Complete as a client asks for it; min_part_bytes counts but for the last."""
+    """One Complete as a client asks for it.
+
+    min_part_bytes: what every part but the last must have, in the client's bytes.
+    """
 
     bucket_id: BucketId
     bucket: BucketName

@@ -6,6 +6,7 @@ asked, so that whatever a dead process left there can be found by that name. An 
 whose binding failed stays `opening` and takes its parts as blobs of their own.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from s3o.ledger.buckets import hold_bucket
 from s3o.ledger.cleanup_rows import Discard, enqueue
 from s3o.ledger.objects import draw_sequence
 from s3o.ledger.quotas import QuotaMoves, quota_rows
-from s3o.ledger.seam import Tx
+from s3o.ledger.seam import Row, Tx
 from s3o.ledger.upload_rows import upload_of
 from s3o.model.errors import LedgerDamaged, NoSuchUpload, TooManyUploads
 from s3o.model.multipart import Upload, UploadState
@@ -249,10 +250,11 @@ async def expire_completed(tx: Tx, before_us: int) -> int:
 async def stale_uploads(tx: Tx, idle_before_us: int, limit: int) -> list[Upload]:
     """Return uploads without a sign of life since then, the idlest first.
 
-    One that is being completed is never stale: it ends by its own rules.
+    One that is being completed is never stale: it ends by its own rules. One that
+    cannot be read is left out, so that the others are served; fsck reports it.
     """
     found = await tx.all("stale_uploads", before_us=idle_before_us, max_rows=limit)
-    return [upload_of(row) for row in found]
+    return _readable(found)
 
 
 async def finished_native(
@@ -262,12 +264,21 @@ async def finished_native(
 
     By upload id, those behind after: done, aborted, or still `opening` (whoever asks
     decides by active_at_us whether its binder may be at work). They are kept until a
-    listing of the backend shows none of their name; then forget_upload.
+    listing of the backend shows none of their name; then forget_upload. One that cannot
+    be read is left out: there is no evidence, so nothing is aborted.
     """
     found = await tx.all(
         "finished_native_uploads", backend_name=backend, after=after, max_rows=limit
     )
-    return [upload_of(row) for row in found]
+    return _readable(found)
+
+
+def _readable(found: Sequence[Row]) -> list[Upload]:
+    uploads: list[Upload] = []
+    for row in found:
+        with contextlib.suppress(LedgerDamaged):
+            uploads.append(upload_of(row))
+    return uploads
 
 
 async def forget_upload(tx: Tx, upload_id: UploadId) -> bool:

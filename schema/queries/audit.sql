@@ -148,6 +148,9 @@ UNION ALL
 SELECT 'pending_objects', storage_key FROM pending_objects
 WHERE stored_bytes < 0 OR size < 0 OR sequence < 0
 UNION ALL
+SELECT 'multipart_parts', storage_key FROM multipart_parts
+WHERE stored_bytes < 0 OR size < 0 OR blob < 0 OR part_number < 1 OR attempt < 1
+UNION ALL
 SELECT 'backend_quotas', backend_name FROM backend_quotas
 GROUP BY backend_name
 HAVING SUM(bytes_used) < 0 OR SUM(bytes_reserved) < 0 OR SUM(orphan_bytes) < 0

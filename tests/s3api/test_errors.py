@@ -78,6 +78,10 @@ def test_every_row_renders(kind):
     [
         (errors.NoSuchKey("b", "k"), 404, "NoSuchKey"),
         (errors.EntityTooLarge(2, 1), 400, "EntityTooLarge"),
+        (errors.TooManyUploads("b", 9), 503, "SlowDown"),
+        (errors.UploadCompleting("u"), 409, "OperationAborted"),
+        (errors.InvalidPart("u", 1, "e"), 400, "InvalidPart"),
+        (errors.InvalidPartOrder("u"), 400, "InvalidPartOrder"),
         (errors.NoRoom(1), 507, "InsufficientStorage"),
         (errors.UsageExhausted(("a",)), 429, "SlowDown"),
         (errors.Overloaded(), 503, "SlowDown"),
@@ -126,3 +130,21 @@ def test_what_a_client_sent_is_echoed_in_bounds():
     _, _, body = render_error(errors.InvalidArgument("n", huge, huge), IDENTITY, huge)
 
     assert len(body) < 10_000
+
+
+def test_a_small_part_is_told_with_its_numbers():
+    """Clients print them; without the number nobody finds the part among thousands."""
+    error = errors.EntityTooSmall(4, 5_242_880, 7, "abc")
+    root = ElementTree.fromstring(render_error(error, IDENTITY, "/b/k")[2])
+
+    assert [
+        ("Code", "EntityTooSmall"),
+        ("ProposedSize", "4"),
+        ("MinSizeAllowed", "5242880"),
+        ("PartNumber", "7"),
+        ("ETag", "abc"),
+    ] == [
+        (child.tag, child.text)
+        for child in root
+        if child.tag not in ("Message", "Resource", "RequestId", "HostId")
+    ]
