@@ -81,14 +81,15 @@ class ObjectAttributes:
 def parse_attributes_request(fields: Mapping[str, str]) -> AttributesRequest:
     """Return what the headers ask for; raises InvalidRequest, InvalidArgument."""
     value = fields.get(_NAMES, "")
-    names = {name.strip(" \t") for name in value.split(",")} - {""}
+    names = [name for part in value.split(",") if (name := part.strip(" \t"))]
     if not names:
         raise InvalidRequest(
             f"The {_NAMES} header specifying the attributes to be retrieved is either "
             "missing or empty"
         )
-    if not names <= _KNOWN:
-        raise InvalidArgument(_NAMES, value, "Invalid attribute name specified.")
+    for name in names:
+        if name not in _KNOWN:
+            raise InvalidArgument(_NAMES, name, "Invalid attribute name specified.")
     max_parts = _parse_number(fields, _MAX_PARTS, "max-parts", limits.LIST_PARTS)
     return AttributesRequest(
         names=frozenset(names),

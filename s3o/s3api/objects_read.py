@@ -7,6 +7,7 @@ compare the whole object's with the slice (boto3 issue 4512). A part has its own
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from s3o.model.errors import InvalidRequest, S3OError
@@ -32,6 +33,20 @@ from s3o.wire.parts import (
 from s3o.wire.ranges import parse_range, render_content_range
 
 _PARAMETERS = frozenset({VERSION_PARAMETER, PART_PARAMETER})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRequest:
+    """What one read asks for, whatever object it meets."""
+
+    fields: Mapping[str, str]
+    overrides: Mapping[str, str] | None
+    part_number: int | None
+
+    @property
+    def is_checksum_wanted(self) -> bool:
+        """Whether the client compares checksums."""
+        return self.fields.get("x-amz-checksum-mode", "").upper() == "ENABLED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +92,10 @@ class ObjectReads:
 
     async def head(self, call: Call) -> None:
         """HeadObject: the headers of a GET."""
+        request = parse_read(call)
         with expect_object(call):
             version = await self._objects.head(call.bucket, call.key)
-        view = plan_view(call, version)
+        view = plan_view(request, version)
         headers = view.headers
         if view.status != 304:
             headers = [*headers, ("content-length", str(view.length))]
@@ -87,10 +103,11 @@ class ObjectReads:
 
     async def get(self, call: Call) -> None:
         """GetObject: the first piece is there before the head of the answer leaves."""
+        request = parse_read(call)
         with expect_object(call):
             stored = await self._objects.find(call.bucket, call.key)
         try:
-            view = plan_view(call, stored.version)
+            view = plan_view(request, stored.version)
         except S3OError:
             # Opened without bytes, so that the refusal is in the audit log like a read.
             async with self._objects.open(call.bucket, stored, None):
@@ -109,13 +126,8 @@ class ObjectReads:
             await exchange.finish()
 
 
-def plan_view(call: Call, version: ObjectVersion) -> View:
-    """Decide what a GET or HEAD of version answers.
-
-    Raises PreconditionFailed, RangeNotSatisfiable, InvalidPartNumber, InvalidArgument,
-    InvalidRequest.
-    """
-    fields = call.fields
+def parse_read(call: Call) -> ReadRequest:
+    """Return what a GET or HEAD asks for; raises InvalidArgument, InvalidRequest."""
     pairs = call.query.pairs
     overrides = parse_overrides(pairs) if pairs else None
     if overrides and call.caller.is_anonymous:
@@ -124,15 +136,27 @@ def plan_view(call: Call, version: ObjectVersion) -> View:
             "Request specific response headers cannot be used for anonymous GET "
             "requests."
         )
-    part_number = parse_part_number(call.query, fields) if pairs else None
+    return ReadRequest(
+        fields=call.fields,
+        overrides=overrides,
+        part_number=parse_part_number(call.query, call.fields) if pairs else None,
+    )
+
+
+def plan_view(request: ReadRequest, version: ObjectVersion) -> View:
+    """Decide what a GET or HEAD of version answers.
+
+    Raises PreconditionFailed, RangeNotSatisfiable, InvalidPartNumber.
+    """
+    fields = request.fields
     outcome = evaluate_read(fields, version.etag, version.created_at_us)
     if outcome is ReadOutcome.NOT_MODIFIED:
         return View(
             status=304, headers=render_not_modified_headers(version), interval=None
         )
-    headers = render_object_headers(version, overrides)
-    if part_number is not None:
-        return _view_part(call, version, part_number, headers)
+    headers = render_object_headers(version, request.overrides)
+    if request.part_number is not None:
+        return _view_part(request, version, request.part_number, headers)
     wanted = fields.get("range")
     if wanted is not None and is_range_wanted(
         fields, version.etag, version.created_at_us
@@ -143,13 +167,16 @@ def plan_view(call: Call, version: ObjectVersion) -> View:
                 ("content-range", render_content_range(interval, version.size))
             )
             return View(status=206, headers=headers, interval=interval)
-    if version.checksum is not None and _is_checksum_wanted(call):
+    if version.checksum is not None and request.is_checksum_wanted:
         headers += checksum_headers(version.checksum)
     return View(status=200, headers=headers, interval=_whole(version))
 
 
 def _view_part(
-    call: Call, version: ObjectVersion, number: int, headers: list[tuple[str, str]]
+    request: ReadRequest,
+    version: ObjectVersion,
+    number: int,
+    headers: list[tuple[str, str]],
 ) -> View:
     """Decide what the answer about one part is; a plain object is its own part 1.
 
@@ -161,7 +188,7 @@ def _view_part(
     if interval is not None:
         headers.append(("content-range", render_content_range(interval, version.size)))
     checksum = part_checksum(version, number)
-    if checksum is not None and _is_checksum_wanted(call):
+    if checksum is not None and request.is_checksum_wanted:
         headers += checksum_headers(checksum)
     is_whole = interval is None and not version.part_sizes
     return View(status=200 if is_whole else 206, headers=headers, interval=interval)
@@ -169,7 +196,3 @@ def _view_part(
 
 def _whole(version: ObjectVersion) -> Interval | None:
     return Interval(0, version.size) if version.size else None
-
-
-def _is_checksum_wanted(call: Call) -> bool:
-    return call.fields.get("x-amz-checksum-mode", "").upper() == "ENABLED"

@@ -149,8 +149,21 @@ async def test_a_page_has_at_most_a_thousand_parts(house):
 async def test_no_or_unknown_names_are_refused(house, names, code):
     """An answer without what was asked for looks like an object without it."""
     reply = await ask(house, names=names)
+    absent = await ask(house, "none", names=names)
 
     assert (400, True) == (reply.status, f"<Code>{code}</Code>" in reply.text)
+    assert 400 == absent.status
+
+
+async def test_an_unknown_name_is_told(house):
+    """The one that is wrong, not all of them."""
+    reply = await ask(house, names="ETag, Size")
+
+    assert (
+        "<Message>Invalid attribute name specified.</Message>"
+        "<ArgumentName>x-amz-object-attributes</ArgumentName>"
+        "<ArgumentValue>Size</ArgumentValue>"
+    ) in reply.text
 
 
 @pytest.mark.parametrize("value", ["-1", "x", "", "2147483648"])

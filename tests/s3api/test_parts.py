@@ -135,6 +135,18 @@ async def test_a_part_number_is_1_to_10000(house, number):
     assert "<ArgumentName>partNumber</ArgumentName>" in reply.text
 
 
+@pytest.mark.parametrize(
+    "query", ["partNumber=0", "partNumber=1&x=", "response-expires=%0D%0Aset-cookie:a"]
+)
+async def test_what_was_asked_is_judged_before_the_object(house, query):
+    """A malformed request is 400, whether the object is there or not."""
+    headers = {"range": "bytes=0-1"}
+    for key in ("plain", "none"):
+        for method in ("GET", "HEAD"):
+            reply = await house.ask(method, f"/photos/{key}?{query}", headers)
+            assert 400 == reply.status
+
+
 async def test_a_part_and_a_range_exclude_each_other(house):
     """Nobody knows a range of what is meant."""
     reply = await ask(house, "parts", 1, {"range": "bytes=0-1"})
