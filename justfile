@@ -53,3 +53,7 @@ docs:
 lock:
     uv pip compile pyproject.toml --universal --generate-hashes --no-header --python-version 3.11 -q -o requirements.lock
     for group in test tools docs fuzz; do uv pip compile --group $group --universal --generate-hashes --no-header --python-version 3.11 -q -c requirements.lock -o requirements-$group.lock; done
+
+# Build dist/s3-orchestrator_VERSION_ARCH.deb for this Debian release.
+deb folder="dist":
+    PYTHON={{python}} sh contrib/debian/build.sh {{folder}}

@@ -34,6 +34,7 @@ from s3o.model.errors import LedgerError, S3OError
 from s3o.model.facts import Crashed, Happened
 from s3o.net.listeners import AddressUnusable
 from s3o.net.tls import CertificateUnusable
+from s3o.services.runner import RELEASE_S, STOP_S
 
 EXIT_STOPPED, EXIT_FAILED = 0, 1
 DRAIN_S = 30.0
@@ -42,6 +43,9 @@ SCRAPE_S = 2.0  # for a scrape in flight, after the requests
 # What an operator can mend: told in one line, without a traceback.
 KNOWN_FAILURES = (S3OError, OSError, AddressUnusable, CertificateUnusable)
 FLUSH_S = 5.0
+# From the end of shutdown_delay: requests, scrape, services, counters, and the ledger's
+# last checkpoint. contrib/systemd allows as much.
+END_S = DRAIN_S + SCRAPE_S + STOP_S + RELEASE_S + FLUSH_S + 10.0
 
 
 def run_service(settings_path: str) -> int:
@@ -170,7 +174,7 @@ async def _serve(
             say_started(house)
             await stop.asked.wait()
             doors.begin_drain()
-            notifier.stopping()
+            notifier.stopping(server.shutdown_delay + END_S)
             await trio.sleep(server.shutdown_delay)
             with trio.move_on_after(DRAIN_S):
                 await doors.drain()

@@ -41,9 +41,10 @@ class Notifier:
         now_us = int(self._clock.monotonic_s() * 1_000_000)
         self._notify(f"RELOADING=1\nMONOTONIC_USEC={now_us}")
 
-    def stopping(self, status: str = "") -> None:
-        """Say that the service drains."""
-        self._notify("STOPPING=1", status)
+    def stopping(self, within_s: float) -> None:
+        """Say that the service drains, and until when it may not be killed for it."""
+        within_us = round(within_s * 1_000_000)
+        self._notify(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={within_us}")
 
     async def run_watchdog(self) -> None:
         """Say that the loop is alive, twice per period; returns if nobody asks."""

@@ -265,13 +265,17 @@ async def reopen(tx: Tx, upload_id: UploadId, now_us: int) -> bool:
 async def _settle_parts(
     tx: Tx, upload: Upload, finish: Finish, moves: QuotaMoves
 ) -> list[Part]:
-    """Make pinned blobs locations, queue the others; return the pinned parts."""
+    """Make pinned blobs locations, queue the others; return the pinned parts.
+
+    The account goes on paying for the pinned ones: their sizes are the object's.
+    """
     now_us = finish.now_us
     pinned, others = await _split_attempts(tx, upload)
     native_bytes = await release_attempts(tx, upload, moves, now_us)
     for part in others:
         if part.is_native:
             moves.add(part.backend, reserved=-part.stored_bytes)
+            moves.charge(upload.bucket_id, -part.size)
             native_bytes += part.stored_bytes
         else:
             await queue_part(tx, upload, part, moves, UPLOAD_ENDED, now_us=now_us)

@@ -102,6 +102,7 @@ async def _sum_parts(tx: Tx, upload: Upload, moves: QuotaMoves) -> int:
     for row in await tx.all("sum_parts", upload_id=upload.upload_id):
         backend, stored = rows.backend_name(row[0]), rows.size(row[2])
         moves.add(backend, reserved=-stored)
+        moves.charge(upload.bucket_id, -rows.size(row[3]))
         if rows.flag(row[1]):
             native_bytes += stored
         else:
@@ -118,6 +119,7 @@ async def release_attempts(
         intent = intent_of(row)
         if intent.is_native_part:
             moves.add(intent.backend, reserved=-intent.stored_bytes)
+            moves.charge(upload.bucket_id, -intent.size)
             native_bytes += intent.stored_bytes
         else:
             await release_taken(

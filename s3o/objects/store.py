@@ -12,7 +12,7 @@ from s3o.backends.fleet import Fleet
 from s3o.ledger.deletes import delete_object, delete_objects
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.listing import Page, list_page
-from s3o.ledger.objects import find_object
+from s3o.ledger.objects import find_object, find_version
 from s3o.ledger.tags import put_tags
 from s3o.model.errors import (
     EntityTooLarge,
@@ -33,6 +33,7 @@ from s3o.model.values import (
     WriteConditions,
 )
 from s3o.objects.announce import Announcer
+from s3o.objects.copy import Copier
 from s3o.objects.failover import Failover
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.read import ObjectReader
@@ -98,38 +99,32 @@ class ObjectStore:
             announcer=announcer,
             failover=failover,
         )
-        bounds = upload_limits or UploadLimits()
-        self.uploads = UploadStore(
+        self.copier = Copier(
             ledger,
+            fleet,
+            transform,
+            self._writer,
             observer,
             clock,
             entropy,
-            bounds=bounds,
-            parts=PartWriter(
-                ledger,
-                fleet,
-                transform,
-                observer,
-                clock,
-                entropy,
-                cluster_id=cluster_id,
-                min_part_bytes=bounds.min_part_bytes,
-                live=live,
-                announcer=announcer,
-                failover=failover,
-            ),
-            completer=Completer(
-                ledger,
-                fleet,
-                observer,
-                clock,
-                owner=cluster_id,
-                min_part_bytes=bounds.min_part_bytes,
-                max_bytes=bounds.max_bytes,
-                live=live,
-                room=room,
-            ),
+            cluster_id=cluster_id,
+            live=live,
+            reads=reads,
+            announcer=announcer,
+        )
+        self.uploads = _make_uploads(
+            ledger,
+            fleet,
+            transform,
+            observer,
+            clock,
+            entropy,
+            cluster_id=cluster_id,
+            bounds=upload_limits or UploadLimits(),
+            live=live,
             room=room,
+            announcer=announcer,
+            failover=failover,
         )
 
     async def head(
@@ -140,9 +135,13 @@ class ObjectStore:
         operation: whose answer it is for, as the audit log calls it.
         """
         with self._operation(operation, bucket, key) as running:
-            stored = await self._find(bucket, key)
-            running.size = stored.version.size
-            return stored.version
+            version = await self._ledger.read(
+                lambda tx: find_version(tx, bucket.id, key)
+            )
+            if version is None:
+                raise NoSuchKey(bucket.name, key)
+            running.size = version.size
+            return version
 
     async def find(self, bucket: Bucket, key: ObjectKey) -> StoredObject:
         """Return the current version and its locations for a GET; raises NoSuchKey."""
@@ -269,3 +268,52 @@ class ObjectStore:
 
     def _note_degraded(self, operation: str) -> None:
         self._observer.note(DegradedWriteRejected(operation=operation))
+
+
+def _make_uploads(
+    ledger: Ledger,
+    fleet: Fleet,
+    transform: Transform,
+    observer: Observer,
+    clock: Clock,
+    entropy: Entropy,
+    *,
+    cluster_id: str,
+    bounds: UploadLimits,
+    live: LiveWrites,
+    room: RoomMaker,
+    announcer: Announcer,
+    failover: Failover,
+) -> UploadStore:
+    return UploadStore(
+        ledger,
+        observer,
+        clock,
+        entropy,
+        bounds=bounds,
+        parts=PartWriter(
+            ledger,
+            fleet,
+            transform,
+            observer,
+            clock,
+            entropy,
+            cluster_id=cluster_id,
+            min_part_bytes=bounds.min_part_bytes,
+            live=live,
+            announcer=announcer,
+            failover=failover,
+        ),
+        completer=Completer(
+            ledger,
+            fleet,
+            observer,
+            clock,
+            owner=cluster_id,
+            min_part_bytes=bounds.min_part_bytes,
+            max_bytes=bounds.max_bytes,
+            live=live,
+            room=room,
+        ),
+        room=room,
+    )

@@ -13,15 +13,23 @@ XML = ("content-type", "application/xml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """By what an answer can be found again in the logs."""
+    """What every answer carries: by what it is found in the logs, and for which pages.
+
+    cors: the headers that let a page of another origin see it.
+    """
 
     request_id: str
     host_id: str
+    cors: Pairs = ()
 
     @property
     def headers(self) -> Pairs:
         """The headers of every answer."""
-        return (("x-amz-request-id", self.request_id), ("x-amz-id-2", self.host_id))
+        return (
+            ("x-amz-request-id", self.request_id),
+            ("x-amz-id-2", self.host_id),
+            *self.cors,
+        )
 
 
 def render_error(

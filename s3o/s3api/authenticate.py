@@ -34,8 +34,9 @@ from s3o.model.errors import (
     UnknownAccessKey,
 )
 from s3o.net.exchange import RequestHead
+from s3o.s3api.anonymous import METHODS
 from s3o.s3api.authenticate_sigv2 import check_sigv2_presigned
-from s3o.s3api.credentials import CredentialBook
+from s3o.s3api.credentials import ANONYMOUS, CredentialBook
 from s3o.s3api.payload import PAYLOAD_HEADER, Authenticated, plan_body
 from s3o.wire import sigv2
 from s3o.wire.dates import render_iso_date
@@ -50,6 +51,7 @@ from s3o.wire.sigv4_claims import Claim, parse_authorization, parse_presigned
 from s3o.wire.target import Query, Target
 
 MAX_SKEW_US = 15 * 60 * 1_000_000  # AWS
+_TEMPORARY = "x-amz-security-token"
 PROXY_HEADER = "x-proxy-token"
 # Any of them means that the query was meant to prove something; whatever is wrong
 # with it, its sender is not to be taken for somebody anonymous.
@@ -70,7 +72,7 @@ class Mechanism(Enum):
 def authenticate(
     head: RequestHead, target: Target, book: CredentialBook, now_us: int
 ) -> Authenticated:
-    """Establish who sent the request, or raise an AuthError.
+    """Establish who sent the request, be it a stranger, or raise an AuthError.
 
     Raises also InvalidRequest, InvalidArgument and NotSupported, for payload modes.
     """
@@ -86,7 +88,7 @@ def authenticate(
         case Mechanism.SIGV2 | Mechanism.SIGV2_PRESIGNED:
             raise SigV2Refused()
         case None:
-            raise AccessDenied()
+            return _admit_stranger(head, target)
 
 
 def find_mechanism(fields: Mapping[str, str], query: Query) -> Mechanism | None:
@@ -218,6 +220,15 @@ def _check_signed_headers(fields: Mapping[str, str], signed: Sequence[str]) -> N
         unsigned.append("host")
     if unsigned:
         raise HeadersNotSigned(tuple(sorted(unsigned)))
+
+
+def _admit_stranger(head: RequestHead, target: Target) -> Authenticated:
+    """Return somebody anonymous, who may at most read; the door knows what."""
+    names = [name.lower() for name in (*head.fields, *target.query.names)]
+    if head.method not in METHODS or _TEMPORARY in names:
+        raise AccessDenied
+    payload = head.fields.get(PAYLOAD_HEADER, UNSIGNED_PAYLOAD)
+    return Authenticated(ANONYMOUS, plan_body(head, payload, "", None))
 
 
 def _check_token(head: RequestHead, book: CredentialBook) -> Authenticated:

@@ -12,6 +12,7 @@ asks crashed() for the answer. Either way the request's facts are noted exactly 
 
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from s3o.model.errors import (
     AccessDenied,
@@ -33,11 +34,14 @@ from s3o.objects.buckets import BucketDirectory
 from s3o.objects.store import ObjectStore
 from s3o.observe.correlation import choose_request_id, new_request_id, request_id
 from s3o.observe.operation import describe
+from s3o.s3api.anonymous import check_stranger
 from s3o.s3api.answers import Answer, Identity, render_error
 from s3o.s3api.authorize import check_expected_owner, demand, enter
 from s3o.s3api.buckets import REGION_HEADER
 from s3o.s3api.call import Call, Visit
 from s3o.s3api.credentials import Caller
+from s3o.s3api.cross_origin import METHOD as PREFLIGHT
+from s3o.s3api.cross_origin import cors_headers, find_rules, serve_preflight
 from s3o.s3api.errors import STATUS_CLIENT_GONE, row_of
 from s3o.s3api.forms import is_bucket_form
 from s3o.s3api.hoisted import merge_hoisted_headers
@@ -179,6 +183,12 @@ class S3Door:
         visit.bucket = target.bucket or ""
         key = parse_object_key(target.key) if target.key is not None else None
         visit.key = key or ""
+        rules = find_rules(self._buckets.find, target)
+        visit.identity = replace(visit.identity, cors=cors_headers(rules, head))
+        if head.method == PREFLIGHT:
+            visit.operation, visit.event = "Preflight", "s3.Preflight"
+            await visit.respond(200, serve_preflight(rules, head, target))
+            return
         visit.event = "s3.MethodNotAllowed"
         _refuse_service_posts(head, target)
         visit.event = "s3.AuthFailure"
@@ -190,8 +200,11 @@ class S3Door:
             visit.key = key
         else:
             admitted = self._gate.admit(exchange, target)
-        visit.event = "s3.BucketMismatch"
+        if not admitted.caller.is_anonymous:
+            visit.event = "s3.BucketMismatch"
         bucket = self._enter(head.method, target, admitted.caller)
+        if admitted.caller.is_anonymous:
+            check_stranger(head, target)
         visit.event = "s3.MethodNotAllowed"
         fields = (
             merge_hoisted_headers(head.fields, target.query)

@@ -23,6 +23,7 @@ from s3o.s3api.attributes import ObjectAttributes
 from s3o.s3api.bucket_config import BucketConfiguration
 from s3o.s3api.bucket_probes import BucketProbes
 from s3o.s3api.buckets import BucketOperations
+from s3o.s3api.copies import ObjectCopies
 from s3o.s3api.deletes import ObjectDeletes
 from s3o.s3api.listings import ObjectListings
 from s3o.s3api.objects_post import ObjectForms
@@ -50,6 +51,7 @@ def list_operations(
         *ObjectWrites(objects).operations(),
         *ObjectForms(objects).operations(),
         *ObjectDeletes(objects).operations(),
+        *ObjectCopies(objects).operations(),
         *MultipartUploads(objects.uploads).operations(),
         *UploadCompletion(objects.uploads).operations(),
         *ObjectTagging(objects).operations(),

@@ -26,12 +26,20 @@ def names_null_version(query: Query, key: str) -> bool:
     value = query.get("versionId")
     if value is None:
         return False
-    if value == NULL_VERSION and query.count("versionId") == 1:
-        return True
+    if query.count("versionId") > 1:
+        raise InvalidArgument("versionId", value, "Invalid version id specified")
+    check_null_version(value, key)
+    return True
+
+
+def check_null_version(value: str, key: str) -> None:
+    """Raise NoSuchVersion or InvalidArgument for any id but that of the one version."""
+    if value == NULL_VERSION:
+        return
     if not value:
         raise InvalidArgument(
             "versionId", value, "Version id cannot be the empty string"
         )
-    if value != NULL_VERSION and _VERSION_ID.fullmatch(value):
+    if _VERSION_ID.fullmatch(value):
         raise NoSuchVersion(value, key)
     raise InvalidArgument("versionId", value, "Invalid version id specified")

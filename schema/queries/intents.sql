@@ -45,8 +45,3 @@ WHERE storage_key = :storage_key;
 
 -- name: beat_intent
 UPDATE pending_objects SET heartbeat = heartbeat + 1 WHERE storage_key = :storage_key;
-
--- name: list_intents_of_bucket
--- A scan of what is under way: only DeleteBucket asks.
-SELECT storage_key FROM pending_objects WHERE bucket_id = :bucket_id
-ORDER BY storage_key;

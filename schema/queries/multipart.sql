@@ -148,7 +148,9 @@ WHERE upload_id = :upload_id AND part_number = :part_number AND attempt = :attem
 DELETE FROM multipart_parts WHERE upload_id = :upload_id;
 
 -- name: sum_parts
-SELECT backend_name, is_native, CAST(SUM(stored_bytes) AS BIGINT)
+SELECT
+    backend_name, is_native, CAST(SUM(stored_bytes) AS BIGINT),
+    CAST(SUM(size) AS BIGINT)
 FROM multipart_parts
 WHERE upload_id = :upload_id
 GROUP BY backend_name, is_native

@@ -13,16 +13,27 @@ UPDATE ledger_sequence SET value = value + 1 WHERE id = 1 RETURNING value;
 SELECT nextval('ledger_sequence');
 
 -- name: find_object
--- One row per location; a version without any has one row of NULLs on the right.
+-- One row per location; a version without any has one row of NULLs on the right. What
+-- grows with the parts stands in the rows of the first blob only: an object of ten
+-- thousand blobs would else be read as their square.
 SELECT
     o.version_id, o.sequence, o.size, o.etag, o.created_at,
     o.content_type, o.storage_class, o.headers, o.metadata, o.tags,
     o.checksum_algorithm, o.checksum_type, o.checksum_value, o.content_hash,
-    o.part_sizes, o.layout, o.part_checksums,
+    CASE WHEN l.blob IS NULL OR l.blob = o.first_blob THEN o.part_sizes END,
+    CASE WHEN l.blob IS NULL OR l.blob = o.first_blob THEN o.layout END,
+    CASE WHEN l.blob IS NULL OR l.blob = o.first_blob THEN o.part_checksums END,
     l.blob, l.backend_name, l.storage_key, l.backend_version, l.stored_bytes,
     l.stored_digest, l.origin, l.created_at, l.verified_at
-FROM objects AS o LEFT JOIN object_locations AS l ON l.version_id = o.version_id
-WHERE o.bucket_id = :bucket_id AND o.key = :key AND o.is_delete_marker = 0
+FROM (
+    SELECT
+        *, (
+            SELECT MIN(f.blob) FROM object_locations AS f
+            WHERE f.version_id = objects.version_id
+        ) AS first_blob
+    FROM objects
+    WHERE bucket_id = :bucket_id AND key = :key AND is_delete_marker = 0
+) AS o LEFT JOIN object_locations AS l ON l.version_id = o.version_id
 ORDER BY l.blob, l.created_at, l.backend_name;
 
 -- name: find_version

@@ -42,12 +42,12 @@ def test_states_are_the_documented_lines() -> None:
     told = notifier(supervisor, NOTIFY_SOCKET="/run/notify")
     told.ready("serving\non 9000")
     told.reloading()
-    told.stopping()
+    told.stopping(47.5)
 
     assert [
         b"READY=1\nSTATUS=serving on 9000",
         b"RELOADING=1\nMONOTONIC_USEC=12500000",
-        b"STOPPING=1",
+        b"STOPPING=1\nEXTEND_TIMEOUT_USEC=47500000",
     ] == [payload for _, payload in supervisor.heard]
     assert {"/run/notify"} == {address for address, _ in supervisor.heard}
 

@@ -424,6 +424,11 @@ class MemoryBackend:
         for _, storage_key, blob in due:
             self._store(storage_key, blob)
 
+    def is_late(self) -> bool:
+        """Whether something is still on its way."""
+        self.settle()
+        return bool(self._late)
+
     def names(self) -> list[StorageKey]:
         """All names there are, in byte order, faults or not."""
         self.settle()

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from s3o.ledger import intents
-from s3o.ledger.buckets import ensure_bucket
+from s3o.ledger.accounts import sync_accounts
+from s3o.ledger.buckets import NewBucket, create_bucket
 from s3o.ledger.commits import Commit, Committed, commit_object
 from s3o.ledger.intents import NewIntent, OpenedIntent, open_intent
 from s3o.ledger.quotas import sync_quotas
@@ -17,6 +18,7 @@ from s3o.model.names import (
     WriteId,
     make_storage_key,
 )
+from s3o.model.tenants import BucketConfig
 from s3o.model.values import (
     Bucket,
     Checksum,
@@ -29,6 +31,7 @@ from s3o.model.values import (
 
 NOW_US = 1_768_478_400_000_000
 PHOTOS = BucketName("photos")
+ACCOUNT = "ann"
 ONE, TWO = BackendName("one"), BackendName("two")
 DIGESTS = Digests(
     md5="d41d8cd98f00b204e9800998ecf8427e",
@@ -115,10 +118,21 @@ class Writer:
 async def furnish(
     engine: Engine, quotas: dict[BackendName, int] | None = None
 ) -> Writer:
-    """Give an empty ledger a bucket and two backends; return a writer for it."""
+    """Give an empty ledger a bucket and two backends; return a writer for it.
+
+    The bucket is an account's, so that every audit also counts what the account holds.
+    """
+    new = NewBucket(
+        name=PHOTOS,
+        owner=ACCOUNT,
+        config=BucketConfig(),
+        max_buckets=0,
+        now_us=NOW_US,
+    )
 
     async def prepare(tx: Tx) -> Bucket:
         await sync_quotas(tx, quotas or {ONE: 1_000_000, TWO: 0})
-        return await ensure_bucket(tx, PHOTOS, NOW_US)
+        await sync_accounts(tx, {ACCOUNT: 0})
+        return await create_bucket(tx, new)
 
     return Writer(engine, await engine.write(prepare))

@@ -1,6 +1,7 @@
 """Accounts in the ledger: their buckets, and the bytes they may keep."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
@@ -19,10 +20,12 @@ from s3o.ledger.buckets import (
 from s3o.ledger.deletes import delete_object
 from s3o.ledger.quotas import quota_rows, sync_quotas
 from s3o.ledger.seam import Engine, Tx
+from s3o.ledger.uploads import find_upload
 from s3o.model.errors import (
     BucketAlreadyExists,
     BucketNotEmpty,
     NoSuchBucket,
+    NoSuchUpload,
     QuotaExceeded,
     TooManyBuckets,
     WriteLost,
@@ -31,6 +34,7 @@ from s3o.model.names import BucketName, ObjectKey
 from s3o.model.tenants import BucketConfig, CorsRule, LifecycleRule
 from s3o.model.values import Bucket, WriteConditions
 from tests.ledger.house import NOW_US, ONE, PHOTOS, Writer
+from tests.ledger.uploading import Uploader, manifest_of
 
 QUOTA = 100
 
@@ -217,6 +221,72 @@ async def test_a_lower_limit_takes_nothing_away(engine):
     assert 60 == await held(engine)
     with pytest.raises(QuotaExceeded):
         await writer.open(writer.intent("b", 1))
+
+
+async def test_an_account_pays_for_parts_until_their_upload_ends(engine):
+    """An upload is a way to store bytes, so it must not be a way around the quota."""
+    writer = Writer(engine, await make(engine, "one"))
+    uploader = Uploader(writer)
+    upload = await uploader.bind(await uploader.create())
+    first = await uploader.put(upload, 1, 30)
+    await uploader.put(upload, 2, 20, is_native=False)
+    again = await uploader.put(upload, 2, 25, is_native=False)
+    assert 55 == await held(engine)
+
+    with pytest.raises(QuotaExceeded):
+        await uploader.open(uploader.new_part(upload, 3, 46))
+    with pytest.raises(QuotaExceeded):
+        await writer.open(writer.intent("a", 46))
+    flying = await uploader.open(uploader.new_part(upload, 3, 45))
+    assert QUOTA == await held(engine)
+    assert await uploader.drop(flying, was_started=False)
+    assert 55 == await held(engine)
+
+    begun = await uploader.begin(upload, manifest_of(first, again))
+    assert 55 == await held(engine)
+    await uploader.finish(begun)
+    assert 55 == await held(engine)
+    await delete(engine, writer.bucket, "k")
+    assert 0 == await held(engine)
+
+
+async def test_aborting_and_deleting_the_bucket_give_the_bytes_back(engine):
+    """Whatever state the parts are in."""
+    bucket = await make(engine, "one")
+    uploader = Uploader(Writer(engine, bucket))
+    for end in ("abort", "bucket"):
+        upload = await uploader.bind(await uploader.create())
+        await uploader.put(upload, 1, 10)
+        await uploader.put(upload, 1, 11)
+        await uploader.put(upload, 2, 12, is_native=False)
+        await uploader.open(uploader.new_part(upload, 3, 13))
+        await uploader.open(uploader.new_part(upload, 3, 14))
+        assert 60 == await held(engine)
+        if end == "abort":
+            await uploader.abort(upload)
+        else:
+            await engine.write(lambda tx: delete_bucket(tx, bucket, NOW_US))
+        assert 0 == await held(engine)
+
+
+async def test_an_upload_of_a_deleted_bucket_is_nobodys(engine):
+    """Its id leads nowhere, also in a bucket of the same name made later."""
+    bucket = await make(engine, "one")
+    uploader = Uploader(Writer(engine, bucket))
+    upload = await uploader.create()
+    await engine.write(lambda tx: delete_bucket(tx, bucket, NOW_US))
+    again = await make(engine, "one", "bob")
+
+    for bucket_id in (bucket.id, again.id):
+        with pytest.raises(NoSuchUpload):
+            await engine.read(
+                partial(
+                    find_upload,
+                    bucket_id=bucket_id,
+                    key=upload.key,
+                    upload_id=upload.upload_id,
+                )
+            )
 
 
 CONFIG = BucketConfig(

@@ -27,7 +27,7 @@ from s3o.model.errors import (
     StateError,
 )
 from s3o.model.names import ObjectKey
-from s3o.model.values import WriteConditions
+from s3o.model.values import StoredObject, WriteConditions
 from tests.ledger.house import DIGESTS, NOW_US, ONE, TWO, Writer, furnish
 
 STEPS = 150
@@ -260,9 +260,19 @@ class Life:
             assert size in allowed, key
             self.allowed[key] = {size}
             if found is not None:
-                assert [found.version.size + 28] == [
-                    at.stored_bytes for at in found.locations
-                ]
+                check_bytes(found)
+
+
+def check_bytes(found: StoredObject) -> None:
+    """Every blob of the layout is there, and they weigh what the parts weighed."""
+    version = found.version
+    layout = version.layout or ((0, 0, version.size),)
+    parts = version.part_sizes or (version.size,)
+    assert {blob for blob, _, _ in layout} == {at.blob for at in found.locations}
+    assert version.size == sum(length for _, _, length in layout)
+    assert version.size + 28 * len(parts) == sum(
+        at.stored_bytes for at in found.locations
+    )
 
 
 @pytest.mark.parametrize("seed", range(25))

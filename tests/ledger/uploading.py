@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from s3o.ledger.commits import Committed
+from s3o.ledger.seam import Engine
 from s3o.ledger.upload_completion import (
     BegunCompletion,
     CompleteRequest,
@@ -61,7 +62,11 @@ class Uploader:
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
-        self.engine = writer.engine
+
+    @property
+    def engine(self) -> Engine:
+        """The writer's, which changes when its process dies."""
+        return self.writer.engine
 
     def storage_key(self, key: str) -> StorageKey:
         """A fresh name."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import trio
 
+from s3o.ledger.accounts import sync_accounts
 from s3o.ledger.audit import audit
-from s3o.ledger.buckets import ensure_bucket
+from s3o.ledger.buckets import NewBucket, create_bucket
 from s3o.ledger.cleanup import depths
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.quotas import quota_rows, sync_quotas
@@ -17,6 +18,7 @@ from s3o.ledger.sqlite import InlineEngine, open_inline
 from s3o.model.errors import NoSuchKey
 from s3o.model.names import BackendName, BucketName, ObjectKey
 from s3o.model.seams import DigestedSource, Transform
+from s3o.model.tenants import BucketConfig
 from s3o.model.values import (
     Bucket,
     Interval,
@@ -225,7 +227,16 @@ async def _furnish(ledger: Ledger, quotas: dict[str, int]) -> Bucket:
     async def prepare(tx: Tx) -> Bucket:
         limits = {BackendName(name): quota for name, quota in quotas.items()}
         await sync_quotas(tx, limits)
-        return await ensure_bucket(tx, BucketName("photos"), START_US)
+        # An account's, so that every audit also counts what the account holds.
+        await sync_accounts(tx, {"ann": 0})
+        new = NewBucket(
+            name=BucketName("photos"),
+            owner="ann",
+            config=BucketConfig(),
+            max_buckets=0,
+            now_us=START_US,
+        )
+        return await create_bucket(tx, new)
 
     return await ledger.write(prepare)
 

@@ -23,7 +23,7 @@ from s3o.model.errors import (
     UnknownAccessKey,
 )
 from s3o.model.tenants import Permission
-from s3o.s3api.credentials import Caller, CredentialBook, Grant
+from s3o.s3api.credentials import ANONYMOUS, Caller, CredentialBook, Grant
 from s3o.wire import sigv4
 from s3o.wire.sigv4_claims import parse_authorization
 from tests.s3api.callers import (
@@ -184,12 +184,30 @@ def test_what_botocore_signs_is_accepted(key, query, note, is_presigned):
 # ---- who is refused, and why
 
 
-def test_a_request_without_any_mechanism_is_denied():
-    """There is no anonymous access."""
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_request_without_any_mechanism_is_a_strangers(method):
+    """What strangers may read is the door's to say; here they are nobody's owner."""
+    caller = check(make_head(method, "/photos/k", [("host", "h")])).caller
+
+    assert caller is ANONYMOUS
+    assert not caller.may_own
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("PUT", ()),
+        ("POST", ()),
+        ("DELETE", ()),
+        ("PATCH", ()),
+        ("GET", [("authorization", "")]),
+        ("GET", [("x-amz-security-token", "t")]),
+    ],
+)
+def test_strangers_at_most_read(method, more):
+    """And whoever shows half a credential is no stranger."""
     with pytest.raises(AccessDenied):
-        check(make_head("GET", "/photos/k", [("host", "h")]))
-    with pytest.raises(AccessDenied):
-        check(make_head("GET", "/photos/k", [("host", "h"), ("authorization", "")]))
+        check(make_head(method, "/photos/k", [("host", "h"), *more]))
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "tökén"])

@@ -79,7 +79,6 @@ async def test_conditions_need_the_ledger(house, method):
         {"x-amz-object-lock-mode": "COMPLIANCE"},
         {"x-amz-object-lock-legal-hold": "ON"},
         {"x-amz-write-offset-bytes": "3"},
-        {"x-amz-copy-source": "photos/b"},
         {"x-amz-rename-source": "b"},
         {"x-amz-something-new": "1"},
     ],

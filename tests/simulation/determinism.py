@@ -36,10 +36,11 @@ async def _no_threads(*_arguments: object, **_options: object) -> None:
 
 
 @contextmanager
-def _deterministic(seed: int) -> Iterator[None]:
+def _deterministic(seed: int, *, is_tidy: bool) -> Iterator[None]:
     switch, run_sync = _run._ALLOW_DETERMINISTIC_SCHEDULING, trio.to_thread.run_sync
     chance = _run._r.getstate()
-    gc.collect()
+    if is_tidy:
+        gc.collect()
     gc.disable()
     _run._ALLOW_DETERMINISTIC_SCHEDULING = True
     _run._r.seed(seed)
@@ -53,11 +54,16 @@ def _deterministic(seed: int) -> Iterator[None]:
         gc.enable()
 
 
-def run_seeded(program: Callable[[], Awaitable[None]], seed: int) -> ScheduleDigest:
-    """Run program to its end; return the digest of its schedule."""
+def run_seeded(
+    program: Callable[[], Awaitable[None]], seed: int, *, is_tidy: bool = True
+) -> ScheduleDigest:
+    """Run program to its end; return the digest of its schedule.
+
+    is_tidy: collect garbage first and digest, which takes longer than a short program.
+    """
     clock = trio.testing.MockClock(autojump_threshold=0)
     clock._real_clock = lambda: 0.0
     digest = ScheduleDigest()
-    with _deterministic(seed):
-        trio.run(program, clock=clock, instruments=[digest])
+    with _deterministic(seed, is_tidy=is_tidy):
+        trio.run(program, clock=clock, instruments=[digest] if is_tidy else [])
     return digest

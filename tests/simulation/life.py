@@ -42,6 +42,7 @@ from tests.fakes.faults import FaultPlan
 from tests.fakes.memory_backend import MemoryBackend
 
 BEFORE, AFTER, SLOW = "before commit", "after commit", "slow"  # what a ledger may do
+CLEANERS = {"pending-reaper", "cleanup-queue"}
 PAUSE_S = 0.01
 LONG_PAUSE_S = 10.0
 
@@ -79,6 +80,14 @@ class Outside:
             },
         )
 
+    def is_quiet(self) -> bool:
+        """Whether nothing is left to be cleaned up, and nothing is on its way."""
+        [(left,)] = self.connection.execute(
+            "SELECT (SELECT COUNT(*) FROM pending_objects)"
+            " + (SELECT COUNT(*) FROM cleanup_queue)"
+        )
+        return not left and not any(one.is_late() for one in self.backends.values())
+
     async def complaints(self) -> list[str]:
         """What the ledger's own audit finds."""
         return await InlineEngine(self.connection).scan(audit)
@@ -98,8 +107,10 @@ class Life:
         rest_s: float | None = None,
     ) -> None:
         self.is_dead = False
+        self.is_struck = False  # crash_in or fail_commit_in has happened
         self.calls = 0
         self.commits = 0
+        self.reaped_at_call = 0
         self.ready = trio.Event()
         self._outside = outside
         self._settings = settings
@@ -107,7 +118,7 @@ class Life:
         self._crash_at_call = crash_at_call
         self._crash_after_s = crash_after_s
         self._failing_commit: tuple[int, str] | None = None
-        self._rest_s = rest_s  # interval of all services; None: as they are
+        self._rest_s = rest_s  # interval of the CLEANERS; None: as it is
         self._chance = Random(f"{name}/ledger faults")
         self._stop = trio.Event()
         self._streams: list[MemoryStream] = []
@@ -119,6 +130,7 @@ class Life:
         if not self.is_dead:
             self.calls += 1
             if self.calls == self._crash_at_call:
+                self.is_struck = True
                 self.die()
         if self.is_dead:
             raise SimCrash
@@ -126,6 +138,10 @@ class Life:
     def crash_in(self, calls: int) -> None:
         """Let the process die at the calls-th seam call from now on."""
         self._crash_at_call = self.calls + calls
+
+    def spare(self) -> None:
+        """Let nothing more happen to the process."""
+        self._crash_at_call = self._failing_commit = None
 
     def fail_commit_in(self, commits: int, fault: str) -> None:
         """Let the commits-th commit from now on meet BEFORE or AFTER."""
@@ -183,8 +199,9 @@ class Life:
         ) as house:
             doors, services = Doors(house), Services(house)
             if self._rest_s is not None:
-                for loop in services.runner._loops.values():
-                    patch.setattr(type(loop.service), "interval_s", self._rest_s)
+                for name, loop in services.runner._loops.items():
+                    rest_s = self._rest_s * (1 if name in CLEANERS else 10)
+                    patch.setattr(type(loop.service), "interval_s", rest_s)
             async with trio.open_nursery() as nursery:
                 await services.start(nursery)
                 doors.serve_in_memory()
@@ -238,6 +255,7 @@ class Life:
 
     def _strikes(self, fault: str) -> bool:
         if self._failing_commit == (self.commits, fault):
+            self.is_struck = True
             return True
         rate = self._outside.rates.get(fault, 0.0)
         return self.ready.is_set() and self._chance.random() < rate
@@ -248,8 +266,9 @@ class Life:
             self._outside.crashed.append(fact)
 
     def note_reaped(self, fact: IntentResolved) -> None:
-        """Count what the reaper did."""
+        """Count what the reaper did, and remember when."""
         self._outside.reaped[fact.outcome] += 1
+        self.reaped_at_call = self.calls
 
     async def _build_fleet(
         self, settings: Settings, observer: Observer, clock: Clock, entropy: Entropy

@@ -40,7 +40,11 @@ FAULTS = sorted(
 
 
 def make_settings(
-    chance: Random, quotas: dict[str, int], *, is_slow: bool = False
+    chance: Random,
+    quotas: dict[str, int],
+    *,
+    is_slow: bool = False,
+    routing: str | None = None,
 ) -> Settings:
     """What an operator might have written; is_slow: services that rarely wake."""
     return settings_from(
@@ -58,7 +62,7 @@ def make_settings(
                 }
             ],
             "database": {"driver": "sqlite", "path": "unused.db"},
-            "routing_strategy": chance.choice(("pack", "spread")),
+            "routing_strategy": routing or chance.choice(("pack", "spread")),
             "backends": [
                 {
                     "name": name,
