@@ -1,6 +1,5 @@
 """Announce a write before its first byte leaves, and finish or drop it afterwards."""
 
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,8 +18,9 @@ from s3o.ledger.pending import (
     take_intent,
 )
 from s3o.ledger.quotas import QuotaMoves, quota_rows, reserve
+from s3o.ledger.readable import readable_page
 from s3o.ledger.seam import Tx
-from s3o.model.errors import LedgerDamaged, NoRoom, StateError
+from s3o.model.errors import NoRoom, StateError
 from s3o.model.names import (
     BackendName,
     BucketId,
@@ -161,11 +161,7 @@ async def list_intents(tx: Tx, limit: int, after: str = "") -> list[IntentRow]:
     One that cannot be read is left out, so that the reaper serves the others; fsck
     reports it.
     """
-    intents: list[IntentRow] = []
-    for row in await tx.all("list_intents", after=after, max_rows=limit):
-        with contextlib.suppress(LedgerDamaged):
-            intents.append(intent_of(row))
-    return intents
+    return await readable_page(tx, "list_intents", intent_of, after, limit)
 
 
 async def promote_intent(

@@ -15,7 +15,8 @@ from s3o.ledger.buckets import hold_bucket
 from s3o.ledger.cleanup_rows import Discard, enqueue
 from s3o.ledger.objects import draw_sequence
 from s3o.ledger.quotas import QuotaMoves, quota_rows
-from s3o.ledger.seam import Row, Tx
+from s3o.ledger.readable import readable_page
+from s3o.ledger.seam import Tx
 from s3o.ledger.upload_rows import upload_of
 from s3o.model.errors import LedgerDamaged, NoSuchUpload, TooManyUploads
 from s3o.model.multipart import Upload, UploadState
@@ -254,7 +255,11 @@ async def stale_uploads(tx: Tx, idle_before_us: int, limit: int) -> list[Upload]
     cannot be read is left out, so that the others are served; fsck reports it.
     """
     found = await tx.all("stale_uploads", before_us=idle_before_us, max_rows=limit)
-    return _readable(found)
+    uploads: list[Upload] = []
+    for row in found:
+        with contextlib.suppress(LedgerDamaged):
+            uploads.append(upload_of(row))
+    return uploads
 
 
 async def finished_native(
@@ -267,18 +272,14 @@ async def finished_native(
     listing of the backend shows none of their name; then forget_upload. One that cannot
     be read is left out: there is no evidence, so nothing is aborted.
     """
-    found = await tx.all(
-        "finished_native_uploads", backend_name=backend, after=after, max_rows=limit
+    return await readable_page(
+        tx,
+        "finished_native_uploads",
+        upload_of,
+        after,
+        limit,
+        backend_name=backend,
     )
-    return _readable(found)
-
-
-def _readable(found: Sequence[Row]) -> list[Upload]:
-    uploads: list[Upload] = []
-    for row in found:
-        with contextlib.suppress(LedgerDamaged):
-            uploads.append(upload_of(row))
-    return uploads
 
 
 async def forget_upload(tx: Tx, upload_id: UploadId) -> bool:

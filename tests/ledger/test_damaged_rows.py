@@ -104,6 +104,28 @@ async def test_a_damaged_intent_does_not_stop_the_reaper(
     assert any("cannot be read" in line for line in complaints)
 
 
+async def test_a_page_of_intents_is_full_in_spite_of_damage(
+    disk: tuple[sqlite3.Connection, Writer],
+) -> None:
+    """A short page means the end: damage in it would hide all that come after."""
+    connection, writer = disk
+    keys = []
+    for name in ("x1", "x2", "x3", "x4"):
+        intent = writer.intent(name)
+        await writer.open(intent)
+        keys.append(intent.storage_key)
+    connection.execute(
+        "UPDATE pending_objects SET kind = 'other' WHERE storage_key IN (?, ?)",
+        (keys[0], keys[1]),
+    )
+
+    page = await read(writer, lambda tx: list_intents(tx, 2, "photos/x"))
+    rest = await read(writer, lambda tx: list_intents(tx, 2, keys[3]))
+
+    assert [keys[2], keys[3]] == [row.storage_key for row in page]
+    assert [] == rest
+
+
 async def test_a_damaged_queue_row_does_not_stop_the_cleanup(
     disk: tuple[sqlite3.Connection, Writer],
 ) -> None:

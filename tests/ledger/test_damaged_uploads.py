@@ -59,6 +59,24 @@ async def test_a_damaged_upload_is_refused_alone(
         assert [good.upload_id] == [upload.upload_id for upload in found]
 
 
+async def test_a_page_of_ended_uploads_is_full_in_spite_of_damage(
+    connection: sqlite3.Connection,
+) -> None:
+    """A short page means the end: damage in it would hide all that come after."""
+    uploader = await uploading(connection)
+    made = [await uploader.create(key) for key in ("a", "b", "c")]
+    for upload in made:
+        await uploader.begin_binding(upload)
+    connection.execute(
+        "UPDATE multipart_uploads SET metadata = '{}' WHERE object_key = 'a'"
+    )
+
+    page = await uploader.engine.scan(lambda tx: finished_native(tx, ONE, 2))
+    assert [made[1].upload_id, made[2].upload_id] == [
+        upload.upload_id for upload in page
+    ]
+
+
 @pytest.mark.parametrize("damage", ["size = -1", "checksum_algorithm = 'CRC99'"])
 async def test_a_damaged_part_is_refused(
     connection: sqlite3.Connection, damage: str
