@@ -19,20 +19,25 @@ pytestmark = pytest.mark.slow
 DATA = bytes(range(256)) * 1000
 
 
+def boto(endpoint: str, **config: Any) -> Any:
+    """Return a boto3 client for a service."""
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name="us-east-1",
+        config=botocore.config.Config(
+            s3={"addressing_style": "path"}, retries={"max_attempts": 1}, **config
+        ),
+    )
+
+
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One service, and boto3 asking it."""
     with Daemon(tmp_path_factory.mktemp("features")) as daemon:
-        yield boto3.client(
-            "s3",
-            endpoint_url=daemon.endpoint,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-            region_name="us-east-1",
-            config=botocore.config.Config(
-                s3={"addressing_style": "path"}, retries={"max_attempts": 1}
-            ),
-        )
+        yield boto(daemon.endpoint)
 
 
 def test_tags(client: Any) -> None:
@@ -106,6 +111,96 @@ def test_parts(client: Any) -> None:
     assert DATA == part["Body"].read()
     assert f"bytes 0-{len(DATA) - 1}/{len(DATA)}" == part["ContentRange"]
     assert "InvalidPartNumber" == refused.value.response["Error"]["Code"]
+
+
+PART_BYTES = 5 << 20
+PARTS = [bytes([number]) * size for number, size in ((1, PART_BYTES), (2, 12_345))]
+
+
+def upload(client: Any, key: str, algorithm: str | None) -> dict[str, Any]:
+    """Upload PARTS as boto3's transfer manager would; return the answer."""
+    named = {} if algorithm is None else {"ChecksumAlgorithm": algorithm}
+    created = client.create_multipart_upload(Bucket=BUCKET, Key=key, **named)
+    target = {"Bucket": BUCKET, "Key": key, "UploadId": created["UploadId"]}
+    done = []
+    for number, part in enumerate(PARTS, 1):
+        sent = client.upload_part(**target, **named, PartNumber=number, Body=part)
+        kept = {name: sent[name] for name in sent if name.startswith("Checksum")}
+        done.append({"PartNumber": number, "ETag": sent["ETag"], **kept})
+    completed: dict[str, Any] = client.complete_multipart_upload(
+        **target, MultipartUpload={"Parts": done}
+    )
+    return completed
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "digest"),
+    [
+        ("SHA256", lambda body: hashlib.sha256(body).digest()),
+        ("CRC32", lambda body: zlib.crc32(body).to_bytes(4, "big")),
+    ],
+)
+def test_parts_of_an_upload(client: Any, algorithm: str, digest: Any) -> None:
+    """Each part with its bytes, its checksum and the number of all, page by page."""
+    key = f"upload-{algorithm}"
+    completed = upload(client, key, algorithm)
+    field = f"Checksum{algorithm}"
+    expected = [base64.b64encode(digest(part)).decode() for part in PARTS]
+    for number, part in enumerate(PARTS, 1):
+        got = client.get_object(
+            Bucket=BUCKET, Key=key, PartNumber=number, ChecksumMode="ENABLED"
+        )
+        assert part == got["Body"].read()
+        assert (2, completed["ETag"]) == (got["PartsCount"], got["ETag"])
+        assert expected[number - 1] == got[field]
+
+    listed: list[dict[str, Any]] = []
+    marker = 0
+    while True:
+        page = client.get_object_attributes(
+            Bucket=BUCKET,
+            Key=key,
+            ObjectAttributes=["ObjectParts", "Checksum"],
+            MaxParts=1,
+            PartNumberMarker=marker,
+        )
+        found = page["ObjectParts"]
+        listed += found["Parts"]
+        if not found["IsTruncated"]:
+            break
+        marker = found["NextPartNumberMarker"]
+
+    assert 2 == found["TotalPartsCount"]
+    assert ("COMPOSITE", completed[field]) == (
+        page["Checksum"]["ChecksumType"],
+        page["Checksum"][field],
+    )
+    assert [
+        {"PartNumber": number, "Size": len(part), field: expected[number - 1]}
+        for number, part in enumerate(PARTS, 1)
+    ] == listed
+
+
+def test_parts_without_checksums(client: Any) -> None:
+    """An upload that names no algorithm has one checksum, of the whole, and a count."""
+    plain = boto(client.meta.endpoint_url, request_checksum_calculation="when_required")
+    upload(plain, "bare", None)
+    part = plain.get_object(
+        Bucket=BUCKET, Key="bare", PartNumber=2, ChecksumMode="ENABLED"
+    )
+    whole = plain.head_object(Bucket=BUCKET, Key="bare", ChecksumMode="ENABLED")
+    found = plain.get_object_attributes(
+        Bucket=BUCKET, Key="bare", ObjectAttributes=["ObjectParts", "Checksum"]
+    )
+
+    assert PARTS[1] == part["Body"].read()
+    assert not [name for name in part if name.startswith("Checksum")]
+    assert "FULL_OBJECT" == whole["ChecksumType"] == found["Checksum"]["ChecksumType"]
+    assert whole["ChecksumCRC64NVME"] == found["Checksum"]["ChecksumCRC64NVME"]
+    assert (2, False) == (
+        found["ObjectParts"]["TotalPartsCount"],
+        "Parts" in found["ObjectParts"],
+    )
 
 
 def test_versions(client: Any) -> None:
