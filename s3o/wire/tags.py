@@ -17,6 +17,7 @@ TAGGING_ELEMENTS = 2 + 3 * 20 * limits.TAGS_PER_OBJECT
 
 # Letters and digits of all scripts, on purpose.
 _TAG_TEXT = re.compile(r"[\w \t+\-=._:/@]*")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)
 _TAG_FIELDS = {"Key", "Value"}
 _TAGGING = (
     "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded "
@@ -27,13 +28,15 @@ _TAGGING = (
 def parse_tagging_header(value: str) -> Pairs:
     """Return the tags of an x-amz-tagging header; raises RequestError."""
     tags: dict[str, str] = {}
-    for pair in value.split("&") if value else ():
+    for pair in value.split("&"):
+        if not pair:
+            continue
         name, _, text = pair.partition("=")
         try:
             key, tag = _decode(name), _decode(text)
         except ValueError:
             raise InvalidArgument("x-amz-tagging", value, _TAGGING) from None
-        if key in tags:
+        if not key or key in tags:
             raise InvalidArgument("x-amz-tagging", value, _TAGGING)
         tags[key] = tag
     found = tuple(tags.items())
@@ -42,6 +45,8 @@ def parse_tagging_header(value: str) -> Pairs:
 
 
 def _decode(text: str) -> str:
+    if _BROKEN_ESCAPE.search(text):
+        raise ValueError("a percent sign without two hexadecimal digits")
     raw = text.replace("+", " ").encode("latin-1")
     return unquote_to_bytes(raw).decode("utf-8")
 
