@@ -62,7 +62,7 @@ def test_reload_checks_the_file_before_the_signal() -> None:
     check, send = settings()["ExecReload"]
 
     assert f"{PROGRAM} validate --config {CONFIG}" == check
-    assert "/bin/kill -HUP $MAINPID" == send
+    assert "/bin/sh -c 'kill -HUP $MAINPID'" == send
 
 
 def test_supervisor_waits_as_long_as_the_service_may_take() -> None:
