@@ -1,20 +1,20 @@
 """A local directory as a backend: a disk, a network mount, a demo's folder.
 
-A blob is there completely or not at all, also after a crash; what is acknowledged has
-been synced, with the directories above it. File work happens in threads of its own, so
-that a dying disk does not hold up the others. A thread cannot be cancelled: a call that
-hangs in the kernel hangs until the kernel answers.
+Rules: a blob is there completely or not at all, also after a crash; what is
+acknowledged has been synced, and so have the directories above it; file work happens in
+threads, in as few hops as possible, with threads of its own, so that a dying disk does
+not hold up the others. A thread cannot be cancelled: a call that hangs in the kernel
+hangs until the kernel answers.
 """
 
-import errno
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from types import TracebackType
 from typing import TypeVar
 
 import trio
 
+from s3o.backends.directory_errors import DirectoryErrors
 from s3o.backends.directory_files import (
     HOP_BYTES,
     BlobFiles,
@@ -26,16 +26,13 @@ from s3o.backends.directory_files import (
 )
 from s3o.backends.directory_layout import Layout
 from s3o.backends.directory_listing import list_blobs
+from s3o.backends.directory_reader import DirectoryOpening
 from s3o.backends.filesystem import FileSystem
-from s3o.backends.no_uploads import NoUploads
-from s3o.backends.seam import BlobReader, DeleteOutcome, Meter
+from s3o.backends.seam import BlobReader, DeleteOutcome, Meter, unsupported
 from s3o.model.errors import (
     BackendError,
-    BackendFull,
     BackendRefused,
-    BackendUnreachable,
-    BlobDamaged,
-    BlobMissing,
+    UploadMissing,
 )
 from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import ByteSource, Entropy
@@ -44,8 +41,10 @@ from s3o.model.values import (
     BlobInfo,
     BlobPage,
     Interval,
+    NativePart,
     PutReceipt,
     Traits,
+    UploadPage,
 )
 
 T = TypeVar("T")
@@ -56,14 +55,10 @@ _THREADS = 16
 _DELETES = 50
 _DISCARD_S = 30.0
 
-_READS = ("open", "head")
 _TRAITS = Traits(can_copy=True)
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
-_UNFIT = frozenset({errno.ENAMETOOLONG, errno.EFBIG, errno.EINVAL, errno.ELOOP})
 
 
-class DirectoryBackend(NoUploads):
+class DirectoryBackend:
     """A seam.Backend. Made by open(); nobody else may write below its root."""
 
     def __init__(
@@ -79,6 +74,7 @@ class DirectoryBackend(NoUploads):
         self._files = files or FileSystem()
         self._layout = Layout(path)
         self._blobs = BlobFiles(self._files, self._layout)
+        self._errors = DirectoryErrors(name, self._layout)
         self._meter = meter
         self._entropy = entropy
         self._threads = trio.CapacityLimiter(_THREADS)
@@ -102,6 +98,11 @@ class DirectoryBackend(NoUploads):
     def name(self) -> BackendName:
         """Its name in the configuration."""
         return self._name
+
+    @property
+    def traits(self) -> Traits:
+        """No native multipart uploads: parts are blobs of their own."""
+        return _TRAITS
 
     async def put(
         self, storage_key: StorageKey, source: ByteSource, headers: BlobHeaders
@@ -159,40 +160,46 @@ class DirectoryBackend(NoUploads):
                     # The first error matters; the next start deletes the file.
                     pass
 
-    @property
-    def traits(self) -> Traits:
-        """Copies, no uploads."""
-        return _TRAITS
-
     async def copy(
-        self, source_key: StorageKey, storage_key: StorageKey, headers: BlobHeaders
+        self,
+        source_key: StorageKey,
+        storage_key: StorageKey,
+        headers: BlobHeaders,
+        expected_etag: str | None = None,
     ) -> PutReceipt:
-        """Copy a blob, hop by hop; a crash leaves nothing of it."""
-        source, pieces = await self.open_blob(source_key, None)
+        """Copy a blob by the file system, which may share its bytes."""
+        self._meter.count_request()
+        unique = self._entropy.token(16).hex()
+        work = partial(self._blobs.open_source, source_key)
+        source = await self._run("copy", source_key, work)
         try:
-            await self._copy_open(source, pieces, storage_key, headers)
+            etag = source.info.etag
+            if expected_etag and etag and etag != expected_etag:
+                raise BackendRefused(
+                    *(self._name, "copy", "the source has another ETag"),
+                    status=412,
+                    code="PreconditionFailed",
+                    is_definite=True,
+                )
+            await self._copy_opened(source, unique, storage_key, headers)
         finally:
             self._blobs.close(source)
         return PutReceipt(etag="")
 
-    async def _copy_open(
+    async def _copy_opened(
         self,
         source: OpenBlob,
-        pieces: list[bytes],
+        unique: str,
         storage_key: StorageKey,
         headers: BlobHeaders,
     ) -> None:
-        run = partial(self._run, "put", storage_key)
-        unique = self._entropy.token(16).hex()
-        data = b"".join(pieces)
-        upload = await run(partial(self._blobs.begin, unique, data))
+        run = partial(self._run, "copy", None)
+        upload = await run(partial(self._blobs.begin, unique, b""))
         try:
-            position = len(data)
-            while position < source.stop:
-                self._meter.count_ingress(0)  # nothing is sent, but it goes on
-                data = b"".join(await run(partial(self._blobs.read, source, position)))
-                await run(partial(self._blobs.append, upload, data))
-                position += len(data)
+            while upload.written_bytes < source.stop:
+                await run(partial(self._blobs.append_copy, upload, source))
+                # No byte left this machine, but the disk is at work.
+                self._meter.count_egress(0)
             await run(partial(self._blobs.finish, upload, storage_key, headers))
         except BaseException:
             await self._discard(upload)
@@ -202,7 +209,7 @@ class DirectoryBackend(NoUploads):
         self, storage_key: StorageKey, interval: Interval | None = None
     ) -> AbstractAsyncContextManager[BlobReader]:
         """Open a blob; a small one is read in the same hop."""
-        return _Opened(self, storage_key, interval)
+        return DirectoryOpening(self, storage_key, interval)
 
     async def head(self, storage_key: StorageKey) -> BlobInfo:
         """Say what is known of a blob."""
@@ -230,7 +237,7 @@ class DirectoryBackend(NoUploads):
             try:
                 self._blobs.delete(storage_key)
             except (OSError, ValueError) as failure:
-                error = self._translate("delete", storage_key, failure)
+                error = self._errors.translate("delete", storage_key, failure)
             outcomes.append(DeleteOutcome(storage_key, error))
         # A disk that vanished meanwhile has confirmed nothing.
         self._blobs.check()
@@ -250,6 +257,70 @@ class DirectoryBackend(NoUploads):
 
         return await self._run("list_page", None, work)
 
+    async def create_upload(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
+        """Refuse: every part is a blob of its own here."""
+        await trio.lowlevel.checkpoint()
+        raise unsupported(self._name, "create_upload")
+
+    async def upload_part(
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+        source: ByteSource,
+    ) -> PutReceipt:
+        """Know no upload."""
+        raise await self._no_upload("upload_part", storage_key, upload_id)
+
+    async def complete_upload(
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        parts: Sequence[tuple[int, str]],
+    ) -> PutReceipt:
+        """Know no upload."""
+        raise await self._no_upload("complete_upload", storage_key, upload_id)
+
+    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
+        """Do nothing: an unknown upload counts as aborted."""
+        await trio.lowlevel.checkpoint()
+
+    async def list_parts(
+        self, storage_key: StorageKey, upload_id: str
+    ) -> tuple[NativePart, ...]:
+        """Know no upload."""
+        raise await self._no_upload("list_parts", storage_key, upload_id)
+
+    async def list_uploads(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> UploadPage:
+        """Return none."""
+        await trio.lowlevel.checkpoint()
+        return UploadPage(uploads=(), next_token=None)
+
+    async def copy_part(
+        self,
+        source_key: StorageKey,
+        interval: Interval | None,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+    ) -> PutReceipt:
+        """Refuse."""
+        await trio.lowlevel.checkpoint()
+        raise unsupported(self._name, "copy_part")
+
+    async def _no_upload(
+        self, operation: str, storage_key: StorageKey, upload_id: str
+    ) -> UploadMissing:
+        await trio.lowlevel.checkpoint()
+        return UploadMissing(
+            *(self._name, operation, "no native uploads here"),
+            storage_key,
+            upload_id,
+            is_definite=True,
+        )
+
     async def probe(self) -> None:
         """See whether the root is there."""
         self._meter.count_request()
@@ -262,7 +333,7 @@ class DirectoryBackend(NoUploads):
     async def open_blob(
         self, storage_key: StorageKey, interval: Interval | None
     ) -> tuple[OpenBlob, list[bytes]]:
-        """Open a blob (for _Opened only)."""
+        """Open a blob (for directory_reader only)."""
         self._meter.count_request()
         blob, pieces = await self._run(
             "open", storage_key, partial(self._blobs.open, storage_key, interval)
@@ -272,17 +343,17 @@ class DirectoryBackend(NoUploads):
     async def read_blob(
         self, storage_key: StorageKey, blob: OpenBlob, position: int
     ) -> list[bytes]:
-        """Read on (for _Reader only)."""
+        """Read on (for directory_reader only)."""
         return await self._run(
             "open", storage_key, partial(self._blobs.read, blob, position)
         )
 
     def close_blob(self, blob: OpenBlob) -> None:
-        """Close a blob (for _Opened only)."""
+        """Close a blob (for directory_reader only)."""
         self._blobs.close(blob)
 
     def count_egress(self, size_bytes: int) -> None:
-        """Count what was read (for _Reader only)."""
+        """Count what was read (for directory_reader only)."""
         self._meter.count_egress(size_bytes)
 
     async def _run(
@@ -300,99 +371,4 @@ class DirectoryBackend(NoUploads):
         try:
             return await trio.to_thread.run_sync(guarded, limiter=self._threads)
         except (OSError, ValueError, NameTaken, Damaged, RangeOutside) as error:
-            raise self._translate(operation, storage_key, error) from error
-
-    def _translate(
-        self, operation: str, storage_key: StorageKey | None, error: Exception
-    ) -> BackendError:
-        name, reason = self._name, str(error)
-        refused = partial(BackendRefused, name, operation)
-        match error:
-            case NameTaken() | FileExistsError():
-                reason = "a blob of this name exists"
-                return refused(reason, status=409, code="NameTaken")
-            case RangeOutside():
-                return refused("no such range", status=416, code="InvalidRange")
-            case Damaged():
-                return BlobDamaged(
-                    name, operation, reason, storage_key=storage_key or ""
-                )
-            case ValueError():
-                return refused(reason, status=400, code="InvalidName")
-            case OSError(errno=code) if code in _FULL:
-                return BackendFull(name, operation, reason)
-            case OSError(errno=code) if code in _FORBIDDEN:
-                return refused(reason, status=403, code="AccessDenied")
-            case OSError(errno=code) if code in _UNFIT:
-                return refused(reason, status=400, code="InvalidName")
-            case FileNotFoundError(filename=path) if (
-                operation in _READS and storage_key and path != self._layout.blobs
-            ):
-                return BlobMissing(name, operation, storage_key=storage_key)
-            case _:
-                return BackendUnreachable(name, operation, reason)
-
-
-class _Opened:
-    """An open blob as a context manager."""
-
-    def __init__(
-        self,
-        backend: DirectoryBackend,
-        storage_key: StorageKey,
-        interval: Interval | None,
-    ) -> None:
-        self._backend = backend
-        self._storage_key = storage_key
-        self._interval = interval
-        self._blob: OpenBlob | None = None
-
-    async def __aenter__(self) -> BlobReader:
-        blob, pieces = await self._backend.open_blob(self._storage_key, self._interval)
-        self._blob = blob
-        return _Reader(self._backend, self._storage_key, blob, pieces)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._blob is not None
-        self._backend.close_blob(self._blob)
-
-
-class _Reader:
-    """A seam.BlobReader that reads ahead as much as one hop moves."""
-
-    def __init__(
-        self,
-        backend: DirectoryBackend,
-        storage_key: StorageKey,
-        blob: OpenBlob,
-        pieces: list[bytes],
-    ) -> None:
-        self._backend = backend
-        self._storage_key = storage_key
-        self._blob = blob
-        self._pieces = pieces[::-1]
-        self._position = blob.start + sum(map(len, pieces))
-
-    @property
-    def info(self) -> BlobInfo:
-        """What the sidecar and the file system say."""
-        return self._blob.info
-
-    async def read(self) -> bytes:
-        """Return the next piece; b"" at the end."""
-        if not self._pieces and self._position < self._blob.stop:
-            pieces = await self._backend.read_blob(
-                self._storage_key, self._blob, self._position
-            )
-            self._position += sum(map(len, pieces))
-            self._pieces = pieces[::-1]
-        if not self._pieces:
-            return b""
-        piece = self._pieces.pop()
-        self._backend.count_egress(len(piece))
-        return piece
+            raise self._errors.translate(operation, storage_key, error) from error

@@ -125,8 +125,20 @@ class BlobFiles:
     def append(self, upload: Upload, data: bytes | bytearray) -> None:
         """Write data to the temporary file."""
         self._files.write(upload.fd, data)
-        upload.written_bytes += len(data)
-        upload.unsynced_bytes += len(data)
+        self._note_written(upload, len(data))
+
+    def append_copy(self, upload: Upload, source: OpenBlob) -> None:
+        """Write the next of source's bytes, as many as one hop moves."""
+        until = min(source.stop, upload.written_bytes + _SYNC_BYTES)
+        while (position := upload.written_bytes) < until:
+            copied = self._files.copy(source.fd, upload.fd, position, until - position)
+            if not copied:
+                raise Damaged("the file is shorter than it was when it was opened")
+            self._note_written(upload, copied)
+
+    def _note_written(self, upload: Upload, size_bytes: int) -> None:
+        upload.written_bytes += size_bytes
+        upload.unsynced_bytes += size_bytes
         if upload.unsynced_bytes >= _SYNC_BYTES:
             self._files.sync_file(upload.fd)
             upload.unsynced_bytes = 0
@@ -211,13 +223,22 @@ class BlobFiles:
         self, storage_key: StorageKey, interval: Interval | None
     ) -> tuple[OpenBlob, list[bytes]]:
         """Open a blob and read its first bytes; the caller must close it."""
+        blob = self.open_source(storage_key, interval)
+        try:
+            return blob, self.read(blob, blob.start)
+        except BaseException:
+            self._files.close(blob.fd)
+            raise
+
+    def open_source(
+        self, storage_key: StorageKey, interval: Interval | None = None
+    ) -> OpenBlob:
+        """Open a blob without reading; the caller must close it."""
         path = self._layout.path(encode_name(storage_key))
         fd = self._files.open(path + BLOB)
         try:
             info = self._info(path, self._files.status(fd))
-            start, stop = _bounds(info.stored_bytes, interval)
-            blob = OpenBlob(fd, info, start, stop)
-            return blob, self.read(blob, blob.start)
+            return OpenBlob(fd, info, *_bounds(info.stored_bytes, interval))
         except BaseException:
             self._files.close(fd)
             raise

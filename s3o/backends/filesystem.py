@@ -14,6 +14,12 @@ from dataclasses import dataclass
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _OLD = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
+# File systems and kernels that cannot copy between two files by themselves.
+_NO_COPY = frozenset(
+    {errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM}
+)
+_COPY_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
@@ -47,6 +53,22 @@ class FileSystem:
     def read_at(self, fd: int, size_bytes: int, offset: int) -> bytes:
         """Return up to size_bytes from offset; fewer only at the end of the file."""
         return os.pread(fd, size_bytes, offset)
+
+    def copy(self, source_fd: int, target_fd: int, offset: int, size_bytes: int) -> int:
+        """Append bytes of source from offset to target; return how many, 0 at its end.
+
+        The kernel moves them, and where the file system can, both files share them.
+        """
+        try:
+            return os.copy_file_range(
+                source_fd, target_fd, size_bytes, offset_src=offset
+            )
+        except OSError as error:
+            if error.errno not in _NO_COPY:
+                raise
+        piece = self.read_at(source_fd, min(size_bytes, _COPY_BYTES), offset)
+        self.write(target_fd, piece)
+        return len(piece)
 
     def status(self, file: int | bytes) -> FileStatus:
         """Return what the file system knows of an open file or a path."""

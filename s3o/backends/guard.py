@@ -4,11 +4,9 @@ Rules:
 - The circuit breaker hears only what tells about the backend: policy/health judges its
   errors; a cancelled caller, a client that breaks off and a failed source tell nothing.
 - One cancel scope per call whose deadline moves (call.py); only a reader takes one per
-  piece, because a scope must not stay open around the caller's code. The first piece
-  is read with the head: small blobs cost one scope, and a body that never comes is
-  known before anybody was promised it.
-- Deletes, HEAD, listings and probes are never refused for a monthly limit: they free
-  room and find the truth. They are counted like everything else.
+  piece (guard_reader).
+- Deletes, HEAD, listings, probes, Complete and Abort are never refused for a monthly
+  limit: they free room and find the truth. They are counted like everything else.
 
 Source: product description, Backend Circuit Breaker and Usage Limits.
 """
@@ -16,10 +14,9 @@ Source: product description, Backend Circuit Breaker and Usage Limits.
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from types import TracebackType
 
 from s3o.backends.call import Call, CallBody, CallMeter
-from s3o.backends.guard_uploads import GuardedUploads
+from s3o.backends.guard_reader import GuardedOpening
 from s3o.backends.seam import Backend, BlobReader, DeleteOutcome
 from s3o.model.errors import BackendCircuitOpen, BackendOverUsage
 from s3o.model.facts import BackendCalled, BreakerChanged, UsageRejected
@@ -31,7 +28,10 @@ from s3o.model.values import (
     BlobPage,
     BreakerState,
     Interval,
+    NativePart,
     PutReceipt,
+    Traits,
+    UploadPage,
     Usage,
 )
 from s3o.policy.breaker import Change, CircuitBreaker
@@ -48,7 +48,7 @@ class BackendLimits:
     usage: UsageLimits = UNLIMITED
 
 
-class Guarded(GuardedUploads):
+class Guarded:
     """A Backend around another one, which must count into `meter`."""
 
     def __init__(
@@ -76,6 +76,11 @@ class Guarded(GuardedUploads):
     def name(self) -> BackendName:
         """Its name in the configuration."""
         return self._inner.name
+
+    @property
+    def traits(self) -> Traits:
+        """What it can do beyond storing whole blobs."""
+        return self._inner.traits
 
     @property
     def state(self) -> BreakerState:
@@ -117,7 +122,7 @@ class Guarded(GuardedUploads):
         self, storage_key: StorageKey, interval: Interval | None = None
     ) -> AbstractAsyncContextManager[BlobReader]:
         """Open a blob. Without an interval the limits only hear of the request."""
-        return _Opened(self, storage_key, interval)
+        return GuardedOpening(self, storage_key, interval)
 
     async def head(self, storage_key: StorageKey) -> BlobInfo:
         """Ask what the backend knows of a blob."""
@@ -148,6 +153,107 @@ class Guarded(GuardedUploads):
             page = await self._inner.list_page(prefix, token, limit)
         call.succeed()
         return page
+
+    async def create_upload(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
+        """Begin a native upload and return the backend's id of it."""
+        call = self.begin("CreateMultipartUpload", Usage(1))
+        with call:
+            upload_id = await self._inner.create_upload(storage_key, headers)
+        call.succeed()
+        return upload_id
+
+    async def upload_part(
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+        source: ByteSource,
+    ) -> PutReceipt:
+        """Send one part. Raises also what source.read raises."""
+        call = self.begin("UploadPart", Usage(1, 0, source.size))
+        with call:
+            body = CallBody(source, call)
+            receipt = await self._inner.upload_part(
+                storage_key, upload_id, number, body
+            )
+        call.succeed()
+        return receipt
+
+    async def complete_upload(
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        parts: Sequence[tuple[int, str]],
+    ) -> PutReceipt:
+        """Make parts the blob; each byte of the answer gives the backend more time.
+
+        Not refused for a monthly limit: the parts are paid for already.
+        """
+        call = self.begin("CompleteMultipartUpload")
+        with call:
+            receipt = await self._inner.complete_upload(storage_key, upload_id, parts)
+        call.succeed()
+        return receipt
+
+    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
+        """Give an upload and its parts up."""
+        call = self.begin("AbortMultipartUpload")
+        with call:
+            await self._inner.abort_upload(storage_key, upload_id)
+        call.succeed()
+
+    async def list_parts(
+        self, storage_key: StorageKey, upload_id: str
+    ) -> tuple[NativePart, ...]:
+        """Return all parts of an upload."""
+        call = self.begin("ListParts")
+        with call:
+            parts = await self._inner.list_parts(storage_key, upload_id)
+        call.succeed()
+        return parts
+
+    async def list_uploads(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> UploadPage:
+        """Return one page of uploads under way."""
+        call = self.begin("ListMultipartUploads")
+        with call:
+            page = await self._inner.list_uploads(prefix, token, limit)
+        call.succeed()
+        return page
+
+    async def copy(
+        self,
+        source_key: StorageKey,
+        storage_key: StorageKey,
+        headers: BlobHeaders,
+        expected_etag: str | None = None,
+    ) -> PutReceipt:
+        """Copy a whole blob: one request, whatever its size."""
+        call = self.begin("CopyObject", Usage(1))
+        with call:
+            receipt = await self._inner.copy(
+                source_key, storage_key, headers, expected_etag
+            )
+        call.succeed()
+        return receipt
+
+    async def copy_part(
+        self,
+        source_key: StorageKey,
+        interval: Interval | None,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+    ) -> PutReceipt:
+        """Copy a blob, or an interval of it, as one part: one request."""
+        call = self.begin("UploadPartCopy", Usage(1))
+        with call:
+            receipt = await self._inner.copy_part(
+                source_key, interval, storage_key, upload_id, number
+            )
+        call.succeed()
+        return receipt
 
     async def probe(self) -> None:
         """Make the cheapest call that shows whether the backend serves us."""
@@ -187,7 +293,7 @@ class Guarded(GuardedUploads):
     def begin(self, operation: str, proposed: Usage | None = None) -> Call:
         """Let a call through or raise; limits first, for a ticket must be used.
 
-        The caller must settle the call. For this module only.
+        The caller must settle the call. For this module and guard_reader only.
         """
         if proposed is not None:
             self._refuse_over_usage(operation, proposed)
@@ -223,89 +329,5 @@ class Guarded(GuardedUploads):
     def open_inner(
         self, storage_key: StorageKey, interval: Interval | None
     ) -> AbstractAsyncContextManager[BlobReader]:
-        """Open the blob unguarded (for _Opened only)."""
+        """Open the blob unguarded (for guard_reader only)."""
         return self._inner.open(storage_key, interval)
-
-
-class _Opened:
-    """An open blob as a context manager; the call lasts as long as the block."""
-
-    def __init__(
-        self, guard: Guarded, storage_key: StorageKey, interval: Interval | None
-    ) -> None:
-        self._guard = guard
-        self._context = guard.open_inner(storage_key, interval)
-        self._interval = interval
-        self._call: Call | None = None
-
-    async def __aenter__(self) -> BlobReader:
-        length = self._interval.length if self._interval is not None else 0
-        call = self._call = self._guard.begin("GetObject", Usage(1, length, 0))
-        with call:
-            reader = await self._context.__aenter__()
-            try:
-                piece = await reader.read()
-            except BaseException as error:
-                await self._context.__aexit__(type(error), error, error.__traceback__)
-                raise
-        left = reader.info.stored_bytes if self._interval is None else length
-        return _GuardedReader(self._guard, call, reader, piece, left)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool | None:
-        assert self._call is not None
-        try:
-            return await self._context.__aexit__(kind, error, trace)
-        finally:
-            self._call.leave()
-
-
-class _GuardedReader:
-    """A seam.BlobReader with a deadline per piece; the first one came with the head."""
-
-    def __init__(
-        self,
-        guard: Guarded,
-        call: Call,
-        reader: BlobReader,
-        first: bytes,
-        left: int,
-    ) -> None:
-        self._guard = guard
-        self._call = call
-        self._reader = reader
-        self._first: bytes | None = first
-        self._left = left
-        self._is_at_end = False
-        self._judge_piece(first)
-
-    @property
-    def info(self) -> BlobInfo:
-        """What the backend said of the blob."""
-        return self._reader.info
-
-    async def read(self) -> bytes:
-        """Return the next piece, or b"" at the end."""
-        if self._first is not None:
-            piece, self._first = self._first, None
-            return piece
-        if self._is_at_end:
-            # The inner reader has proved its end with the completing piece (seam).
-            return b""
-        with self._call:
-            piece = await self._reader.read()
-        self._judge_piece(piece)
-        return piece
-
-    def _judge_piece(self, piece: bytes) -> None:
-        self._left -= len(piece)
-        if not piece or self._left <= 0:
-            self._is_at_end = True
-            self._call.succeed()
-        elif self._call.ticket.is_probe and not self._call.is_settled:
-            # A probe must not stay open as long as a slow client reads.
-            self._guard.judge(self._call, Verdict.WELL)

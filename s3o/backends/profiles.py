@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from s3o.model.names import ProfileName
 from s3o.model.values import Traits
 
-_CAPABLE = Traits(has_multipart=True, can_copy=True, can_copy_part=True)
+_ALL = Traits(has_multipart=True, can_copy=True, can_copy_part=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,8 @@ class Profile:
     has_multi_delete: takes DeleteObjects.
     is_listing_encoded: takes encoding-type=url in listings.
     keeps_versions: buckets keep deleted objects as versions; None: ask each bucket.
-    traits: what the backend seam offers there.
+    has_conditional_copy: honours x-amz-copy-source-if-match.
+    traits: what it can do beyond storing whole blobs.
     """
 
     name: ProfileName
@@ -35,7 +36,8 @@ class Profile:
     has_multi_delete: bool = True
     is_listing_encoded: bool = True
     keeps_versions: bool | None = None
-    traits: Traits = _CAPABLE
+    has_conditional_copy: bool = True
+    traits: Traits = _ALL
 
 
 PROFILES: tuple[Profile, ...] = (
@@ -53,7 +55,7 @@ PROFILES: tuple[Profile, ...] = (
         hosts=(".r2.cloudflarestorage.com",),
         is_streaming_signed=False,
         keeps_versions=False,
-        traits=replace(_CAPABLE, needs_equal_parts=True),
+        traits=replace(_ALL, needs_equal_parts=True),
     ),
     Profile(
         name="gcs",
@@ -63,14 +65,21 @@ PROFILES: tuple[Profile, ...] = (
     ),
     Profile(name="wasabi", hosts=(".wasabisys.com",)),
     Profile(name="minio"),
-    Profile(name="ceph"),
+    # Its Complete refuses to leave a part out, but which parts there are is not ours to
+    # know after a failed attempt: so parts are blobs.
+    Profile(name="ceph", traits=Traits(can_copy=True)),
     # s3api answers the streaming signature with 501.
-    Profile(name="swift", is_streaming_signed=False),
+    Profile(
+        name="swift",
+        is_streaming_signed=False,
+        traits=replace(_ALL, max_part_number=1000),
+    ),
     Profile(
         name="rclone",
         keeps_versions=False,
-        # It completes an upload only with all parts ever sent, numbered without gaps.
-        traits=Traits(can_copy=True),
+        # Its Complete wants every part there is and forgets the upload when it refuses;
+        # its copies keep the source's metadata beside the new; it knows no part copies.
+        traits=Traits(),
     ),
     Profile(name="generic"),
 )

@@ -8,27 +8,26 @@ Every wait for the provider is bounded by the pool's progress time; transfers ha
 total. Source: https://docs.aws.amazon.com/AmazonS3/latest/API/
 """
 
-import base64
 from collections.abc import Sequence
 from types import TracebackType
 
 from s3o.backends import s3_answers
 from s3o.backends.s3_calls import Call, Caller
+from s3o.backends.s3_copies import S3Copies
 from s3o.backends.s3_delete import Deleter
-from s3o.backends.s3_puts import Put, Sender
+from s3o.backends.s3_presence import Presence
 from s3o.backends.s3_reader import OPERATION as GET
 from s3o.backends.s3_reader import S3Blob, open_blob
+from s3o.backends.s3_sending import Sender, Sending, described
 from s3o.backends.s3_settings import S3Settings
 from s3o.backends.s3_signing import HeadWriter
-from s3o.backends.s3_uploads import Uploads
+from s3o.backends.s3_uploads import S3Uploads
 from s3o.backends.s3_versions import Versions
-from s3o.backends.seam import DeleteOutcome, Meter
+from s3o.backends.seam import DeleteOutcome, Meter, unsupported
 from s3o.model import limits
 from s3o.model.errors import (
-    BackendError,
     BackendProtocolError,
     BackendRefused,
-    BlobMissing,
     MalformedXml,
 )
 from s3o.model.names import BackendName, StorageKey
@@ -39,14 +38,13 @@ from s3o.model.values import (
     BlobPage,
     Interval,
     NativePart,
-    Pairs,
     PutReceipt,
     Traits,
     UploadPage,
 )
 from s3o.net.client import ClientError, ClientPool
 from s3o.wire.backend_documents import read_list_page
-from s3o.wire.sigv4 import EMPTY_SHA256, encode_path
+from s3o.wire.sigv4 import EMPTY_SHA256
 from s3o.wire.xml_read import parse_xml
 
 
@@ -59,9 +57,8 @@ class S3Backend:
         """Speak to settings' bucket; pool must lead to settings.origin."""
         self._name = settings.name
         self._pool = pool
-        self._profile = settings.chosen_profile
+        self._profile = profile = settings.chosen_profile
         address = settings.address
-        self._bucket = settings.bucket
         self._bucket_path = address.bucket_path
         self._writer = HeadWriter(
             address,
@@ -70,25 +67,37 @@ class S3Backend:
             secret_access_key=settings.secret_access_key,
             clock=clock,
         )
-        self._caller = Caller(settings.name, pool, self._writer, meter)
+        self._caller = caller = Caller(settings.name, pool, self._writer, meter)
+        self._presence = Presence(caller, self._bucket_path)
         self._versions = Versions(
-            self._caller, address.bucket_path, are_kept=self._profile.keeps_versions
-        )
-        self._deleter = Deleter(
-            self._caller,
-            self._writer,
-            address.bucket_path,
-            self._versions,
-            has_multi_delete=self._profile.has_multi_delete,
+            caller, self._bucket_path, are_kept=profile.keeps_versions
         )
         self._sender = Sender(
-            self._caller,
-            self._versions,
-            self._profile,
+            caller,
             may_send_unsigned=settings.may_send_unsigned,
+            may_sign_chunks=profile.is_streaming_signed,
         )
-        self._uploads = Uploads(
-            self._caller, self._writer, address.bucket_path, self._sender
+        self._deleter = Deleter(
+            caller,
+            self._writer,
+            self._bucket_path,
+            self._versions,
+            has_multi_delete=profile.has_multi_delete,
+        )
+        self._uploads = S3Uploads(
+            caller,
+            self._writer,
+            self._sender,
+            self._versions,
+            self._bucket_path,
+            profile,
+        )
+        self._copies = S3Copies(
+            caller,
+            self._writer,
+            self._presence,
+            self._versions,
+            has_conditional_copy=profile.has_conditional_copy,
         )
 
     @property
@@ -96,45 +105,90 @@ class S3Backend:
         """Its name in the configuration."""
         return self._name
 
+    @property
+    def traits(self) -> Traits:
+        """What the provider can do beyond storing whole blobs."""
+        return self._profile.traits
+
     # ---- writing
 
     async def put(
         self, storage_key: StorageKey, source: ByteSource, headers: BlobHeaders
     ) -> PutReceipt:
         """Store source's bytes; see Backend.put."""
-        put = Put(
+        sending = Sending(
             operation="PutObject",
             path=self._writer.object_path(storage_key),
-            signed=_described(headers),
-            sha256=headers.stored_sha256,
+            signed=described(headers, has_body=True),
+            stored_sha256=headers.stored_sha256,
         )
-        return await self._sender.send(put, source)
+        reply = await self._sender.send(sending, source)
+        etag = s3_answers.clean_etag(reply.fields.get("etag", ""))
+        version = s3_answers.read_version(reply.fields)
+        self._versions.note_version(version)
+        is_md5 = self._profile.etag_is_md5 and s3_answers.is_md5(etag, reply.fields)
+        return PutReceipt(
+            etag=etag,
+            backend_version=version,
+            etag_is_md5=is_md5,
+        )
 
-    @property
-    def traits(self) -> Traits:
-        """What the provider can do, by its profile."""
-        return self._profile.traits
+    async def delete(self, storage_keys: Sequence[StorageKey]) -> list[DeleteOutcome]:
+        """Delete blobs; see Backend.delete."""
+        return await self._deleter.delete(storage_keys)
 
-    async def copy(
-        self, source_key: StorageKey, storage_key: StorageKey, headers: BlobHeaders
-    ) -> PutReceipt:
-        """Copy a whole blob on the provider's side; see Backend.copy."""
-        try:
-            return await self._uploads.copy(
-                self._source_path(source_key), storage_key, _described(headers)
-            )
-        except BackendRefused as refused:
-            raise await self._explain(refused, source_key) from None
+    # ---- uploads and copies
 
     async def create_upload(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
-        """Begin an upload in parts; see Backend.create_upload."""
-        return await self._uploads.create(storage_key, _described(headers))
+        """Begin a native upload; see seam.Uploads."""
+        self._demand("CreateMultipartUpload", self.traits.has_multipart)
+        return await self._uploads.create(storage_key, headers)
 
     async def upload_part(
-        self, storage_key: StorageKey, upload_id: str, number: int, source: ByteSource
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+        source: ByteSource,
     ) -> PutReceipt:
-        """Send one part; see Backend.upload_part."""
-        return await self._uploads.send_part(storage_key, upload_id, number, source)
+        """Send one part; see seam.Uploads."""
+        return await self._uploads.upload_part(storage_key, upload_id, number, source)
+
+    async def complete_upload(
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        parts: Sequence[tuple[int, str]],
+    ) -> PutReceipt:
+        """Make parts the blob; see seam.Uploads."""
+        return await self._uploads.complete(storage_key, upload_id, parts)
+
+    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
+        """Give an upload up; see seam.Uploads."""
+        await self._uploads.abort(storage_key, upload_id)
+
+    async def list_parts(
+        self, storage_key: StorageKey, upload_id: str
+    ) -> tuple[NativePart, ...]:
+        """Return an upload's parts; see seam.Uploads."""
+        return await self._uploads.list_parts(storage_key, upload_id)
+
+    async def list_uploads(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> UploadPage:
+        """Return one page of uploads under way; see seam.Uploads."""
+        return await self._uploads.list_page(prefix, token, limit)
+
+    async def copy(
+        self,
+        source_key: StorageKey,
+        storage_key: StorageKey,
+        headers: BlobHeaders,
+        expected_etag: str | None = None,
+    ) -> PutReceipt:
+        """Copy a whole blob; see seam.Copies."""
+        self._demand("CopyObject", self.traits.can_copy)
+        return await self._copies.copy(source_key, storage_key, headers, expected_etag)
 
     async def copy_part(
         self,
@@ -144,43 +198,15 @@ class S3Backend:
         upload_id: str,
         number: int,
     ) -> PutReceipt:
-        """Make a part of a blob's bytes; see Backend.copy_part."""
-        source_path = self._source_path(source_key)
-        try:
-            return await self._uploads.copy_part(
-                source_path, interval, storage_key, upload_id, number
-            )
-        except BackendRefused as refused:
-            raise await self._explain(refused, source_key) from None
+        """Copy a blob, or an interval of it, as one part; see seam.Copies."""
+        self._demand("UploadPartCopy", self.traits.can_copy_part)
+        return await self._copies.copy_part(
+            source_key, interval, storage_key, upload_id, number
+        )
 
-    async def complete_upload(
-        self, storage_key: StorageKey, upload_id: str, parts: Sequence[tuple[int, str]]
-    ) -> PutReceipt:
-        """Make a blob of parts; see Backend.complete_upload."""
-        return await self._uploads.complete(storage_key, upload_id, parts)
-
-    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
-        """End an upload; see Backend.abort_upload."""
-        await self._uploads.abort(storage_key, upload_id)
-
-    async def list_parts(
-        self, storage_key: StorageKey, upload_id: str
-    ) -> tuple[NativePart, ...]:
-        """Return an upload's parts; see Backend.list_parts."""
-        return await self._uploads.list_parts(storage_key, upload_id)
-
-    async def list_uploads(
-        self, prefix: str, token: str | None = None, limit: int = 1000
-    ) -> UploadPage:
-        """Return one page of uploads under way; see Backend.list_uploads."""
-        return await self._uploads.list_page(prefix, token, limit)
-
-    def _source_path(self, source_key: StorageKey) -> str:
-        return f"/{self._bucket}/" + encode_path(source_key.encode("utf-8"))
-
-    async def delete(self, storage_keys: Sequence[StorageKey]) -> list[DeleteOutcome]:
-        """Delete blobs; see Backend.delete."""
-        return await self._deleter.delete(storage_keys)
+    def _demand(self, operation: str, can: bool) -> None:
+        if not can:
+            raise unsupported(self._name, operation)
 
     # ---- reading
 
@@ -207,7 +233,7 @@ class S3Backend:
         try:
             return await open_blob(self._caller, call, storage_key, interval)
         except BackendRefused as refused:
-            raise await self._explain(refused, storage_key) from None
+            raise await self._presence.explain(refused, storage_key) from None
 
     async def head(self, storage_key: StorageKey) -> BlobInfo:
         """Ask what the provider knows of a blob; see Backend.head."""
@@ -221,29 +247,10 @@ class S3Backend:
             fields = (await self._caller.ask(call, 0)).fields
             size = s3_answers.read_length(fields)
         except BackendRefused as refused:
-            raise await self._explain(refused, storage_key) from None
+            raise await self._presence.explain(refused, storage_key) from None
         except ClientError as error:
             raise self._caller.translate(error, call.operation) from error
         return s3_answers.read_info(fields, size, has_date=True)
-
-    async def _explain(
-        self, refused: BackendRefused, storage_key: StorageKey
-    ) -> BackendError:
-        """Return what a refusal to read means: absent, or still a refusal.
-
-        A 404 without a document (every HEAD's) may speak of the bucket, and a bucket
-        that somebody removed must not make its blobs count as lost: so ask for it.
-        """
-        if refused.status != 404:
-            return refused
-        if refused.code and refused.code not in s3_answers.ABSENT_CODES:
-            return refused
-        if not refused.code:
-            try:
-                await self.probe()
-            except BackendError as error:
-                return error
-        return BlobMissing(self._name, refused.operation, refused.reason, storage_key)
 
     async def list_page(
         self, prefix: str, token: str | None = None, limit: int = 1000
@@ -281,13 +288,7 @@ class S3Backend:
 
     async def probe(self) -> None:
         """Ask whether the bucket is there and lets us in; raises BackendError."""
-        call = Call(
-            operation="HeadBucket",
-            method="HEAD",
-            path=self._bucket_path,
-            payload_hash=EMPTY_SHA256,
-        )
-        await self._caller.ask(call, 0)
+        await self._presence.probe()
 
     async def find_unfitness(self) -> str:
         """Return why deletes could never be proved here, "" if they can.
@@ -335,17 +336,3 @@ class _Opening:
     ) -> None:
         if self._blob is not None:
             await self._blob.aclose()
-
-
-def _described(headers: BlobHeaders) -> Pairs:
-    """Return the header fields of a PUT that say what the blob is, to be signed."""
-    fields = [
-        ("content-type", headers.content_type),
-        *headers.headers,
-        *((f"x-amz-meta-{name}", value) for name, value in headers.record),
-        *((f"x-amz-meta-{name}", value) for name, value in headers.metadata),
-    ]
-    if headers.stored_md5 is not None:
-        md5 = base64.b64encode(bytes.fromhex(headers.stored_md5))
-        fields.append(("content-md5", md5.decode("ascii")))
-    return tuple(fields)

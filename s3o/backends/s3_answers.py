@@ -27,13 +27,22 @@ from s3o.model.errors import (
 from s3o.model.names import BackendName
 from s3o.model.numbers import parse_uint
 from s3o.model.values import BlobInfo, ListedBlob
-from s3o.net.client import BadAnswer, ClientError, NoConnectionFree, Stalled
+from s3o.net.client import (
+    BadAnswer,
+    ClientError,
+    ConnectFailed,
+    NoConnectionFree,
+    Stalled,
+)
 from s3o.wire.backend_documents import ErrorAnswer, read_error
 from s3o.wire.conditions import unquote_etag
 from s3o.wire.dates import parse_http_date
 from s3o.wire.xml_read import parse_xml
 
 ABSENT_CODES = frozenset(("NoSuchKey", "NoSuchVersion"))
+NO_UPLOAD_CODE = "NoSuchUpload"
+# Ceph and Swift name the key that an unknown upload would have had.
+NO_UPLOAD_CODES = frozenset((NO_UPLOAD_CODE, "NoSuchKey"))
 _THROTTLE_CODES = frozenset(
     (
         "BandwidthLimitExceeded",
@@ -80,6 +89,8 @@ def plain_text(text: str) -> str:
 def translate(error: ClientError, name: BackendName, operation: str) -> BackendError:
     """Return the backend's error for a failed exchange."""
     reason = plain_text(str(error))
+    if isinstance(error, ConnectFailed):
+        return BackendUnreachable(name, operation, reason, is_definite=True)
     if isinstance(error, NoConnectionFree):
         # Our own crowd is at fault, which must not open the backend's circuit.
         return BackendBusy(name, operation, reason)
@@ -115,16 +126,28 @@ def refusal(
     error: ErrorAnswer | None,
     fields: Mapping[str, str],
 ) -> BackendError:
-    """Return the backend's error for an error answer."""
+    """Return the backend's error for an error answer.
+
+    Definite is what S3 itself refused. A status without a document may be a gateway's,
+    behind which the call went on; a server error, or an error inside a success, tells
+    that the provider had begun.
+    """
     code = error.code if error is not None else ""
+    is_definite = bool(code) and (400 <= status < 500 or status == 507)
     reason = plain_text(f"{status} {code} {error.message if error else ''}".strip())
     if status == 507 or code in _FULL_CODES:
-        return BackendFull(name, operation, reason)
+        return BackendFull(name, operation, reason, is_definite=is_definite)
     if status in (429, 503) or code in _THROTTLE_CODES:
         return BackendThrottled(
-            name, operation, reason, retry_after_s=_retry_after(fields)
+            name,
+            operation,
+            reason,
+            retry_after_s=_retry_after(fields),
+            is_definite=is_definite,
         )
-    return BackendRefused(name, operation, reason, status=status, code=code)
+    return BackendRefused(
+        name, operation, reason, status=status, code=code, is_definite=is_definite
+    )
 
 
 def _retry_after(fields: Mapping[str, str]) -> float | None:
@@ -197,6 +220,17 @@ def is_md5(etag: str, fields: Mapping[str, str]) -> bool:
     """Whether a PUT's ETag can be the body's MD5: in shape, and no KMS at work."""
     encryption = fields.get("x-amz-server-side-encryption", "AES256")
     return encryption == "AES256" and _MD5.fullmatch(etag) is not None
+
+
+def need_etag(etag: str) -> str:
+    """Return a part's ETag in plain text; raises BadAnswer without one.
+
+    Complete must repeat it, so a part without one is of no use.
+    """
+    cleaned = clean_etag(etag)
+    if not cleaned:
+        raise BadAnswer("a part without an ETag")
+    return cleaned
 
 
 def own_blobs(blobs: tuple[ListedBlob, ...], prefix: str) -> tuple[ListedBlob, ...]:

@@ -3,8 +3,8 @@
 A call is sent again in two cases only, once each, and only if its body can begin again:
 
 - on a new connection, when one that had been idle broke before a byte of the answer
-  (the server had closed it; every call here is idempotent, storage keys being written
-  once);
+  (the server had closed it; storage keys being written once, sending twice does no
+  harm, but what the second attempt is told no longer speaks for the first);
 - with the provider's clock, when it calls ours skewed.
 
 Throttling and server errors are not retried here: another backend may serve, and the
@@ -13,6 +13,8 @@ breaker and the queues above have the patience. Each attempt counts as a request
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import trio
 
 from s3o.backends import s3_answers
 from s3o.backends.s3_bodies import Upload, framed_size
@@ -24,10 +26,12 @@ from s3o.model.names import BackendName
 from s3o.model.values import Pairs
 from s3o.net.client import (
     Answer,
+    BadAnswer,
     ClientError,
     ClientPool,
     ClientRequest,
     ConnectionBroke,
+    Stalled,
 )
 from s3o.wire.dates import parse_http_date
 from s3o.wire.sigv4 import STREAMING_PAYLOAD
@@ -79,19 +83,34 @@ class Caller:
         """Return the whole answer of a successful call; raises BackendError."""
         answer = await self.start(call)
         try:
-            body = await answer.read_all(limit_bytes)
+            body = await self._read(answer, limit_bytes)
         except ClientError as error:
             raise self.translate(error, call.operation) from error
         finally:
             await answer.aclose()
         if body:
-            self.meter.count_egress(len(body))
             hidden = s3_answers.hidden_error(body)
             if hidden is not None:
                 raise s3_answers.refusal(
                     self.name, call.operation, answer.status, hidden, answer.fields
                 )
         return Reply(status=answer.status, fields=answer.fields, body=body)
+
+    async def _read(self, answer: Answer, limit_bytes: int) -> bytes:
+        """Read a document; white space that keeps the connection alive is progress."""
+        body = bytearray(await answer.read())
+        if not body:
+            return b""
+        self.meter.count_egress(len(body))
+        with trio.move_on_after(limits.BACKEND_KEEPALIVE_S) as scope:
+            while len(body) <= limit_bytes and (piece := await answer.read()):
+                body += piece
+                self.meter.count_egress(len(piece))
+        if scope.cancelled_caught:
+            raise Stalled("a document without end")
+        if len(body) > limit_bytes:
+            raise BadAnswer("the body of the answer is too long")
+        return bytes(body)
 
     async def start(self, call: Call) -> Answer:
         """Return the answer of a successful call, its body unread.
@@ -104,16 +123,19 @@ class Caller:
         while True:
             try:
                 answer = await self._pool.start(self._request(call), is_fresh=is_fresh)
-            except ConnectionBroke as broke:
-                if broke.is_stale and not is_fresh and await _rewind(call):
+            except ClientError as error:
+                is_stale = isinstance(error, ConnectionBroke) and error.is_stale
+                if is_stale and not is_fresh and await _rewind(call):
                     is_fresh = True
                     continue
-                raise self.translate(broke, call.operation) from broke
-            except ClientError as error:
-                raise self.translate(error, call.operation) from error
+                failure = self.translate(error, call.operation)
+                failure.is_definite &= not is_fresh
+                raise failure from error
             if 200 <= answer.status < 300:
                 return await self._accept(call, answer)
             refused = await self._refuse(call, answer)
+            # Of the first attempt, whose connection broke, nobody knows.
+            refused.is_definite &= not is_fresh
             if may_learn and self._learn_skew(refused, answer) and await _rewind(call):
                 may_learn = False
                 continue

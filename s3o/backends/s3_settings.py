@@ -20,6 +20,7 @@ class S3Address:
     """Where a bucket is: the Host header, and the paths of bucket and objects."""
 
     host: str
+    bucket: str
     bucket_path: str
     object_root: str  # what stands before a key
 
@@ -72,10 +73,13 @@ class S3Settings:
         if self.is_path_style:
             return S3Address(
                 host=host,
+                bucket=self.bucket,
                 bucket_path=f"/{self.bucket}",
                 object_root=f"/{self.bucket}/",
             )
-        return S3Address(host=host, bucket_path="/", object_root="/")
+        return S3Address(
+            host=host, bucket=self.bucket, bucket_path="/", object_root="/"
+        )
 
     @property
     def may_send_unsigned(self) -> bool:

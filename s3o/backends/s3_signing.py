@@ -92,6 +92,11 @@ class HeadWriter:
             )
         return self._address.object_root + encode_path(name.encode("utf-8"))
 
+    def copy_source(self, name: str) -> str:
+        """Return how x-amz-copy-source names one object of the bucket."""
+        path = self.object_path(name).removeprefix(self._address.object_root)
+        return f"{self._address.bucket}/{path}"
+
     def write(
         self,
         method: str,

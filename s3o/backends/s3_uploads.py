@@ -1,20 +1,22 @@
-"""A provider's own uploads in parts, and copies on its side.
+"""Native multipart uploads at a provider.
 
-Complete and Copy may answer 200 long before they are done, keep the connection alive
-with white space and end with an Error document: that is a failure (s3_calls). What is
-listed about an upload counts only as far as it fits the question.
-
-Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
+The provider's upload ids and ETags are opaque, bounded and plain text. An upload is
+missing only where the provider says so. The answer to Complete may be white
+space for minutes, and a success with an Error inside; both are the caller's to read.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import re
+from collections.abc import Container, Sequence
+from urllib.parse import quote, unquote
 
 from s3o.backends import s3_answers
+from s3o.backends.profiles import Profile
 from s3o.backends.s3_calls import Call, Caller, Reply
-from s3o.backends.s3_puts import Put, Sender
+from s3o.backends.s3_sending import Sender, Sending, described
 from s3o.backends.s3_signing import HeadWriter
+from s3o.backends.s3_versions import Versions
+from s3o.backends.seam import unsupported
 from s3o.model import limits
 from s3o.model.errors import (
     BackendError,
@@ -26,106 +28,104 @@ from s3o.model.errors import (
 from s3o.model.names import StorageKey
 from s3o.model.seams import ByteSource
 from s3o.model.values import (
-    Interval,
-    ListedUpload,
+    BlobHeaders,
     NativePart,
     Pairs,
     PutReceipt,
     UploadPage,
 )
-from s3o.wire.backend_documents import (
-    read_completed_etag,
-    read_copied_etag,
+from s3o.net.client import BadAnswer
+from s3o.wire.backend_uploads import (
+    PartsPage,
+    UploadsPage,
+    read_completed,
     read_parts_page,
     read_upload_id,
     read_uploads_page,
+    render_manifest,
 )
 from s3o.wire.sigv4 import EMPTY_SHA256
 from s3o.wire.xml_read import Element, parse_xml
-from s3o.wire.xml_write import document, element, leaf
 
-_NO_UPLOAD = "NoSuchUpload"
+_UPLOAD_ID = re.compile(rf"[!-~]{{1,{limits.BACKEND_UPLOAD_ID_BYTES}}}", re.ASCII)
 _EMPTY = "Content-Length: 0\r\n"
-_SOURCE = "x-amz-copy-source"
-_SOURCE_RANGE = "x-amz-copy-source-range"
-T = TypeVar("T")
-_Query = tuple[tuple[str, str], ...]
 
 
-class Uploads:
-    """Uploads in parts and copies in one bucket."""
+class S3Uploads:
+    """The uploads in one bucket."""
 
     def __init__(
-        self, caller: Caller, writer: HeadWriter, bucket_path: str, sender: Sender
+        self,
+        caller: Caller,
+        writer: HeadWriter,
+        sender: Sender,
+        versions: Versions,
+        bucket_path: str,
+        profile: Profile,
     ) -> None:
         self._caller = caller
         self._writer = writer
-        self._bucket_path = bucket_path
         self._sender = sender
+        self._versions = versions
+        self._bucket_path = bucket_path
+        self._profile = profile
 
-    async def create(self, storage_key: StorageKey, described: Pairs) -> str:
-        """Begin an upload; described: the headers of the blob to be."""
-        call = self._call(
-            "CreateMultipartUpload", "POST", storage_key, (("uploads", ""),), described
-        )
-        reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
-        return self._read(call, reply, read_upload_id)
-
-    async def send_part(
-        self, storage_key: StorageKey, upload_id: str, number: int, source: ByteSource
-    ) -> PutReceipt:
-        """Send one part."""
-        put = Put(
-            operation="UploadPart",
+    async def create(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
+        """Begin an upload; see seam.Uploads."""
+        call = Call(
+            operation="CreateMultipartUpload",
+            method="POST",
             path=self._writer.object_path(storage_key),
-            query=_part(upload_id, number),
+            query=(("uploads", ""),),
+            payload_hash=EMPTY_SHA256,
+            signed=described(headers, has_body=False),
+            plain=_EMPTY,
         )
-        try:
-            return await self._sender.send(put, source)
-        except BackendRefused as refused:
-            raise self._explain(refused, upload_id) from None
-
-    async def copy(
-        self, source_path: str, storage_key: StorageKey, described: Pairs
-    ) -> PutReceipt:
-        """Copy a whole object; its new headers replace the source's."""
-        signed = (
-            *described,
-            (_SOURCE, source_path),
-            ("x-amz-metadata-directive", "REPLACE"),
-        )
-        call = self._call("CopyObject", "PUT", storage_key, (), signed)
         reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
-        etag = self._read(call, reply, read_copied_etag)
-        return self._sender.receipt(reply, s3_answers.clean_etag(etag))
+        try:
+            upload_id = read_upload_id(_parse(reply))
+        except MalformedXml as malformed:
+            raise self._broken(call.operation, malformed.reason) from None
+        if not _UPLOAD_ID.fullmatch(upload_id):
+            raise self._broken(call.operation, "no proper upload id")
+        return upload_id
 
-    async def copy_part(
+    async def upload_part(
         self,
-        source_path: str,
-        interval: Interval | None,
         storage_key: StorageKey,
         upload_id: str,
         number: int,
+        source: ByteSource,
     ) -> PutReceipt:
-        """Make a part of an object's bytes."""
-        signed: Pairs = ((_SOURCE, source_path),)
-        if interval is not None:
-            span = f"bytes={interval.start}-{interval.stop - 1}"
-            signed = (*signed, (_SOURCE_RANGE, span))
-        query = _part(upload_id, number)
-        call = self._call("UploadPartCopy", "PUT", storage_key, query, signed)
+        """Send one part; see seam.Uploads."""
+        if number > self._profile.traits.max_part_number:
+            raise unsupported(self._caller.name, "UploadPart")
+        sending = Sending(
+            operation="UploadPart",
+            path=self._writer.object_path(storage_key),
+            query=part_query(upload_id, number),
+        )
         try:
-            reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
+            reply = await self._sender.send(sending, source)
+            etag = s3_answers.need_etag(reply.fields.get("etag", ""))
         except BackendRefused as refused:
-            raise self._explain(refused, upload_id) from None
-        etag = self._read(call, reply, read_copied_etag)
-        return self._sender.receipt(reply, s3_answers.clean_etag(etag))
+            raise explain_upload(refused, storage_key, upload_id) from None
+        except BadAnswer as error:
+            raise self._caller.translate(error, sending.operation) from error
+        return PutReceipt(
+            etag=etag,
+            etag_is_md5=self._profile.etag_is_md5
+            and s3_answers.is_md5(etag, reply.fields),
+        )
 
     async def complete(
-        self, storage_key: StorageKey, upload_id: str, parts: Sequence[tuple[int, str]]
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        parts: Sequence[tuple[int, str]],
     ) -> PutReceipt:
-        """Make an object of parts."""
-        body = _manifest(parts)
+        """Make parts the blob; see seam.Uploads."""
+        body = render_manifest(parts)
         call = Call(
             operation="CompleteMultipartUpload",
             method="POST",
@@ -138,124 +138,145 @@ class Uploads:
         )
         try:
             reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
+            etag = read_completed(_parse(reply))
         except BackendRefused as refused:
-            raise self._explain(refused, upload_id) from None
-        etag = self._read(call, reply, read_completed_etag)
-        receipt = self._sender.receipt(reply, s3_answers.clean_etag(etag))
-        return PutReceipt(etag=receipt.etag, backend_version=receipt.backend_version)
+            error = explain_upload(refused, storage_key, upload_id)
+            if isinstance(error, UploadMissing):
+                # Completed, for all that is known: perhaps by an earlier request.
+                error.is_definite = False
+            raise error from None
+        except MalformedXml as malformed:
+            raise self._broken(call.operation, malformed.reason) from None
+        version = s3_answers.read_version(reply.fields)
+        self._versions.note_version(version)
+        return PutReceipt(etag=s3_answers.clean_etag(etag), backend_version=version)
 
     async def abort(self, storage_key: StorageKey, upload_id: str) -> None:
-        """End an upload."""
-        query = (("uploadId", upload_id),)
-        call = self._call("AbortMultipartUpload", "DELETE", storage_key, query)
+        """Give an upload up; see seam.Uploads."""
+        call = Call(
+            operation="AbortMultipartUpload",
+            method="DELETE",
+            path=self._writer.object_path(storage_key),
+            query=(("uploadId", upload_id),),
+            payload_hash=EMPTY_SHA256,
+        )
         try:
             await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
         except BackendRefused as refused:
-            if refused.code != _NO_UPLOAD:
+            error = explain_upload(refused, storage_key, upload_id)
+            if not isinstance(error, UploadMissing):
                 raise
 
     async def list_parts(
         self, storage_key: StorageKey, upload_id: str
     ) -> tuple[NativePart, ...]:
-        """Return all parts of an upload, by number."""
-        found: list[NativePart] = []
-        after = 0
+        """Return all parts; see seam.Uploads."""
+        found: dict[int, NativePart] = {}
+        marker = 0
         while True:
-            query = (
-                *(("max-parts", "1000"), ("part-number-marker", str(after))),
+            page = await self._parts_page(storage_key, upload_id, marker)
+            found |= {part.number: part for part in page.parts}
+            if page.next_marker is None:
+                return tuple(found[number] for number in sorted(found))
+            if not marker < page.next_marker <= limits.PARTS:
+                raise self._broken("ListParts", "pages without end")
+            marker = page.next_marker
+
+    async def _parts_page(
+        self, storage_key: StorageKey, upload_id: str, marker: int
+    ) -> PartsPage:
+        call = Call(
+            operation="ListParts",
+            method="GET",
+            path=self._writer.object_path(storage_key),
+            query=(
+                ("max-parts", str(limits.LIST_PARTS)),
+                ("part-number-marker", str(marker)),
                 ("uploadId", upload_id),
-            )
-            call = self._call("ListParts", "GET", storage_key, query)
-            try:
-                reply = await self._caller.ask(call, limits.BACKEND_XML_BYTES)
-            except BackendRefused as refused:
-                raise self._explain(refused, upload_id) from None
-            page, has_more = self._read(call, reply, read_parts_page)
-            fresh = [part for part in page if part.number > after]
-            found += fresh
-            if not has_more:
-                return tuple(found)
-            if not fresh or len(found) > limits.PARTS:
-                raise self._broken(call, "the listing of parts never ends")
-            after = fresh[-1].number
+            ),
+            payload_hash=EMPTY_SHA256,
+        )
+        try:
+            reply = await self._caller.ask(call, limits.BACKEND_XML_BYTES)
+            page = read_parts_page(_parse(reply))
+        except BackendRefused as refused:
+            raise explain_upload(refused, storage_key, upload_id) from None
+        except MalformedXml as malformed:
+            raise self._broken(call.operation, malformed.reason) from None
+        return page
 
     async def list_page(self, prefix: str, token: str | None, limit: int) -> UploadPage:
-        """Return one page of uploads under way; the token is `name upload-id`."""
-        query: _Query = (("max-uploads", str(limit)), ("prefix", prefix))
+        """Return one page of uploads under way; see seam.Uploads."""
+        query = [("max-uploads", str(limit)), ("prefix", prefix), ("uploads", "")]
         if token is not None:
-            name, _, upload_id = token.rpartition(" ")
-            query = (
-                *(("key-marker", name), *query),
-                ("upload-id-marker", upload_id),
-            )
+            key, _, upload_id = token.partition("&")
+            query.append(("key-marker", unquote(key)))
+            if upload_id:
+                query.append(("upload-id-marker", unquote(upload_id)))
+        if self._profile.is_listing_encoded:
+            query.append(("encoding-type", "url"))
         call = Call(
             operation="ListMultipartUploads",
             method="GET",
             path=self._bucket_path,
-            query=(*query, ("uploads", "")),
+            query=tuple(query),
             payload_hash=EMPTY_SHA256,
         )
-        reply = await self._caller.ask(call, limits.BACKEND_XML_BYTES)
-        page = self._read(call, reply, read_uploads_page)
-        if page.next is not None and " ".join(page.next) == token:
-            raise self._broken(call, "the same marker twice: the listing never ends")
+        try:
+            reply = await self._caller.ask(call, limits.BACKEND_XML_BYTES)
+            page = read_uploads_page(_parse(reply))
+        except BackendRefused as refused:
+            if refused.code != s3_answers.NO_UPLOAD_CODE:
+                raise
+            page = UploadsPage(uploads=(), next=None)  # rclone's way to say none
+        except MalformedXml as malformed:
+            raise self._broken(call.operation, malformed.reason) from None
+        following = None
+        if page.next is not None:
+            following = "&".join(quote(marker, safe="") for marker in page.next)
+        if following is not None and following == token:
+            raise self._broken(call.operation, "the same markers twice")
         return UploadPage(
             uploads=tuple(
-                ListedUpload(name=name, upload_id=upload_id, initiated_at_us=at_us)
-                for name, upload_id, at_us in page.uploads
-                if name.startswith(prefix)
+                upload
+                for upload in page.uploads
+                if upload.name.startswith(prefix)
+                and _UPLOAD_ID.fullmatch(upload.upload_id)
             ),
-            next_token=" ".join(page.next) if page.next is not None else None,
+            next_token=following,
         )
 
-    def _call(
-        self,
-        operation: str,
-        method: str,
-        storage_key: StorageKey,
-        query: _Query,
-        signed: Pairs = (),
-    ) -> Call:
-        return Call(
-            operation=operation,
-            method=method,
-            path=self._writer.object_path(storage_key),
-            query=query,
-            payload_hash=EMPTY_SHA256,
-            signed=signed,
-            plain=_EMPTY if method in ("PUT", "POST") else "",
-        )
-
-    def _explain(self, refused: BackendRefused, upload_id: str) -> BackendError:
-        if refused.code != _NO_UPLOAD:
-            return refused
-        return UploadMissing(
-            self._caller.name, refused.operation, refused.reason, upload_id=upload_id
-        )
-
-    def _read(self, call: Call, reply: Reply, read: Callable[[Element], T]) -> T:
-        try:
-            return read(parse_xml(reply.body.strip()))
-        except MalformedXml as malformed:
-            raise self._broken(call, malformed.reason) from None
-
-    def _broken(self, call: Call, reason: str) -> BackendProtocolError:
+    def _broken(self, operation: str, reason: str) -> BackendProtocolError:
         return BackendProtocolError(
-            self._caller.name, call.operation, s3_answers.plain_text(reason)
+            self._caller.name, operation, s3_answers.plain_text(reason)
         )
 
 
-def _part(upload_id: str, number: int) -> _Query:
+def part_query(upload_id: str, number: int) -> Pairs:
+    """Return the query that names one part."""
+    assert 1 <= number <= limits.PARTS
     return (("partNumber", str(number)), ("uploadId", upload_id))
 
 
-def _manifest(parts: Sequence[tuple[int, str]]) -> bytes:
-    return document(
-        "CompleteMultipartUpload",
-        [
-            element(
-                "Part", [leaf("PartNumber", str(number)), leaf("ETag", f'"{etag}"')]
-            )
-            for number, etag in parts
-        ],
+def explain_upload(
+    refused: BackendRefused,
+    storage_key: StorageKey,
+    upload_id: str,
+    codes: Container[str] = s3_answers.NO_UPLOAD_CODES,
+) -> BackendError:
+    """Return what a refusal means: no such upload, or still a refusal."""
+    if refused.code not in codes:
+        return refused
+    return UploadMissing(
+        refused.backend,
+        refused.operation,
+        refused.reason,
+        storage_key,
+        upload_id,
+        is_definite=refused.is_definite,
     )
+
+
+def _parse(reply: Reply) -> Element:
+    # White space before the declaration keeps connections alive, but is no XML.
+    return parse_xml(reply.body.strip())

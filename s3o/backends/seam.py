@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from s3o.model.errors import BackendError
+from s3o.model.errors import BackendError, BackendRefused
 from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import ByteSource
 from s3o.model.values import (
@@ -70,12 +70,109 @@ class Meter(Protocol):
         ...
 
 
-class Backend(Protocol):
+class Uploads(Protocol):
+    """Native multipart uploads. Every method raises only BackendError and Cancelled.
+
+    A part number is sent at most once per upload, like a storage key. A store without
+    has_multipart refuses to create (BackendRefused 501), so it knows no upload either.
+    """
+
+    async def create_upload(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
+        """Begin an upload of storage_key and return the store's id of it."""
+        ...
+
+    async def upload_part(
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+        source: ByteSource,
+    ) -> PutReceipt:
+        """Send source's bytes as one part; the receipt always has an etag.
+
+        Raises UploadMissing, and what source.read raises: then the part must not have
+        become complete. A retry inside happens only if source.rewind() says so.
+        """
+        ...
+
+    async def complete_upload(
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        parts: Sequence[tuple[int, str]],
+    ) -> PutReceipt:
+        """Make the parts (number, etag; ascending) the blob; others are dropped.
+
+        An error with is_definite is a refusal, and the upload is as it was. Any other
+        leaves open what became of it; so does UploadMissing, for a store forgets what
+        is complete. A store may work at this for minutes.
+        """
+        ...
+
+    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
+        """Give an upload and its parts up; an unknown one counts as aborted."""
+        ...
+
+    async def list_parts(
+        self, storage_key: StorageKey, upload_id: str
+    ) -> tuple[NativePart, ...]:
+        """Return all parts the store holds, by number; raises UploadMissing."""
+        ...
+
+    async def list_uploads(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> UploadPage:
+        """Return uploads under way whose storage key starts with prefix, by pages."""
+        ...
+
+
+class Copies(Protocol):
+    """Copies within one store: no byte of them passes through here.
+
+    A store without can_copy or can_copy_part answers BackendRefused 501.
+    """
+
+    async def copy(
+        self,
+        source_key: StorageKey,
+        storage_key: StorageKey,
+        headers: BlobHeaders,
+        expected_etag: str | None = None,
+    ) -> PutReceipt:
+        """Copy a whole blob of at most 5 GiB; headers replace the source's.
+
+        expected_etag: the store's own; where it can tell that the source has another
+        one, BackendRefused 412. Raises BlobMissing when there is no source.
+        """
+        ...
+
+    async def copy_part(
+        self,
+        source_key: StorageKey,
+        interval: Interval | None,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+    ) -> PutReceipt:
+        """Copy a blob, or an interval of it, as one part of a native upload.
+
+        The receipt always has an etag. Raises BlobMissing and UploadMissing. Some
+        stores cut an interval short that ends behind the blob; list_parts shows it.
+        """
+        ...
+
+
+class Backend(Uploads, Copies, Protocol):
     """One store of blobs. Every method raises only BackendError and Cancelled."""
 
     @property
     def name(self) -> BackendName:
         """Its name in the configuration."""
+        ...
+
+    @property
+    def traits(self) -> Traits:
+        """What it can do beyond storing whole blobs; never changes."""
         ...
 
     async def put(
@@ -106,67 +203,6 @@ class Backend(Protocol):
         """
         ...
 
-    @property
-    def traits(self) -> Traits:
-        """What it can do; the methods below exist for what it cannot, and refuse."""
-        ...
-
-    async def copy(
-        self, source_key: StorageKey, storage_key: StorageKey, headers: BlobHeaders
-    ) -> PutReceipt:
-        """Copy a whole blob of at most 5 GiB on the backend's side, with new headers.
-
-        Raises BlobMissing when the source is gone.
-        """
-        ...
-
-    async def create_upload(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
-        """Begin an upload of a blob in parts; return the backend's id of it."""
-        ...
-
-    async def upload_part(
-        self, storage_key: StorageKey, upload_id: str, number: int, source: ByteSource
-    ) -> PutReceipt:
-        """Store one part; a number is sent once only. Raises also what source does."""
-        ...
-
-    async def copy_part(
-        self,
-        source_key: StorageKey,
-        interval: Interval | None,
-        storage_key: StorageKey,
-        upload_id: str,
-        number: int,
-    ) -> PutReceipt:
-        """Store a blob, or an interval of it, as one part, on the backend's side."""
-        ...
-
-    async def complete_upload(
-        self, storage_key: StorageKey, upload_id: str, parts: Sequence[tuple[int, str]]
-    ) -> PutReceipt:
-        """Make a blob of parts: (number, backend's ETag), numbers ascending.
-
-        Raises UploadMissing, BackendRefused when the backend says no, and whatever else
-        leaves open what became of it. The receipt's ETag is no MD5.
-        """
-        ...
-
-    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
-        """End an upload and forget its parts; an absent one counts as ended."""
-        ...
-
-    async def list_parts(
-        self, storage_key: StorageKey, upload_id: str
-    ) -> tuple[NativePart, ...]:
-        """Return the parts that the backend holds, by number; raises UploadMissing."""
-        ...
-
-    async def list_uploads(
-        self, prefix: str, token: str | None = None, limit: int = 1000
-    ) -> UploadPage:
-        """Return uploads under way whose name starts with prefix, page by page."""
-        ...
-
     async def list_page(
         self, prefix: str, token: str | None = None, limit: int = 1000
     ) -> BlobPage:
@@ -180,3 +216,15 @@ class Backend(Protocol):
     async def aclose(self) -> None:
         """Close idle connections."""
         ...
+
+
+def unsupported(name: BackendName, operation: str) -> BackendRefused:
+    """Return the error of a call that a store's traits rule out."""
+    return BackendRefused(
+        name,
+        operation,
+        "this backend cannot do that",
+        status=501,
+        code="NotImplemented",
+        is_definite=True,
+    )

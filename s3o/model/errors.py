@@ -12,7 +12,7 @@ Lower floors raise these and know no S3 code or status: s3api/errors.py has one 
 class. Messages are lower case, fields say the rest, no secret is ever a field.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 
 class S3OError(Exception):
@@ -596,21 +596,26 @@ class WriteLost(CapacityError):
 
 @dataclass(eq=False)
 class BackendError(S3OError):
-    """One call to one backend failed."""
+    """One call to one backend failed.
+
+    is_definite: the call certainly had no effect, now or later: nothing was sent, or
+    the provider refused it as a whole. Otherwise it may have had one.
+    """
 
     backend: str
     operation: str
     reason: str = ""
+    is_definite: bool = field(default=False, kw_only=True)
 
 
 @dataclass(eq=False)
 class BackendUnreachable(BackendError):
-    """No connection, or it broke before an answer; the call may have had an effect."""
+    """No connection, or it broke before an answer."""
 
 
 @dataclass(eq=False)
 class BackendTimeout(BackendError):
-    """No progress within backend_timeout; the call may have had an effect."""
+    """No progress within backend_timeout."""
 
 
 @dataclass(eq=False)
@@ -642,10 +647,14 @@ class BackendFull(BackendError):
 class BackendCircuitOpen(BackendError):
     """The circuit breaker does not let the call through; nothing was sent."""
 
+    is_definite: bool = field(default=True, kw_only=True)
+
 
 @dataclass(eq=False)
 class BackendBusy(BackendError):
     """All our connections to it are in use; nothing was sent."""
+
+    is_definite: bool = field(default=True, kw_only=True)
 
 
 @dataclass(eq=False)
@@ -653,6 +662,7 @@ class BackendOverUsage(BackendError):
     """A monthly limit does not let the call through; nothing was sent."""
 
     limit_type: str = ""
+    is_definite: bool = field(default=True, kw_only=True)
 
 
 @dataclass(eq=False)
@@ -664,8 +674,9 @@ class BlobMissing(BackendError):
 
 @dataclass(eq=False)
 class UploadMissing(BackendError):
-    """The backend knows no such upload (any more)."""
+    """The backend knows no such native upload: completed, aborted, or never begun."""
 
+    storage_key: str = ""
     upload_id: str = ""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from s3o.model.limits import PART_MIN_BYTES, PARTS
 from s3o.model.names import (
     BackendName,
     BucketId,
@@ -219,48 +220,6 @@ class PutReceipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traits:
-    """What a store of blobs can do.
-
-    has_multipart: uploads in parts of its own. needs_equal_parts: all native parts but
-    the last have one size (R2). can_copy, can_copy_part: copies on its side.
-    min_part_bytes: of every native part but the last.
-    """
-
-    has_multipart: bool = False
-    needs_equal_parts: bool = False
-    can_copy: bool = False
-    can_copy_part: bool = False
-    min_part_bytes: int = 5 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NativePart:
-    """One part of a store's own upload, as the store lists it."""
-
-    number: int
-    etag: str  # without quotes; the provider's own
-    stored_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedUpload:
-    """One entry of a store's listing of uploads under way."""
-
-    name: str
-    upload_id: str
-    initiated_at_us: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadPage:
-    """One page of uploads under way; next_token is None on the last one."""
-
-    uploads: tuple[ListedUpload, ...]
-    next_token: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedBlob:
     """One entry of a backend's listing."""
 
@@ -317,6 +276,49 @@ class Usage:
     def __bool__(self) -> bool:
         """Whether anything was used."""
         return bool(self.api_requests or self.egress_bytes or self.ingress_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What a store of blobs can do beyond storing whole ones.
+
+    needs_equal_parts: all native parts but the last must have one size (R2).
+    min_part_bytes: of all native parts but the last. max_part_number: parts with a
+    higher one become blobs of their own.
+    """
+
+    has_multipart: bool = False  # native multipart uploads
+    needs_equal_parts: bool = False
+    can_copy: bool = False  # a whole blob within the store
+    can_copy_part: bool = False  # an interval of a blob as a native part
+    min_part_bytes: int = PART_MIN_BYTES
+    max_part_number: int = PARTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativePart:
+    """One part that a backend holds of a native upload; everything in it is hearsay."""
+
+    number: int
+    etag: str  # without quotes; the provider's own
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedUpload:
+    """One native upload under way on a backend."""
+
+    name: str  # any: others may use the bucket, too
+    upload_id: str  # the provider's
+    initiated_at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadPage:
+    """One page of a backend's native uploads; next_token is None on the last one."""
+
+    uploads: tuple[ListedUpload, ...]
+    next_token: str | None
 
 
 class BreakerState(StrEnum):

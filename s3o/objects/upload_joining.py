@@ -12,7 +12,6 @@ from s3o.model.errors import (
     BackendCircuitOpen,
     BackendError,
     BackendOverUsage,
-    BackendRefused,
     BlobMissing,
     UploadMissing,
 )
@@ -55,7 +54,7 @@ class Joining:
         try:
             return await self._send()
         except BackendError as error:
-            if _is_definite(error):
+            if error.is_definite:
                 raise JoinRefused(error) from error
         return await self.settle()
 
@@ -74,7 +73,7 @@ class Joining:
             except _HELD_BACK:
                 raise  # says nothing about the earlier request
             except BackendError as error:
-                if _is_definite(error):
+                if error.is_definite:
                     raise JoinRefused(error) from error
                 raise
         # It may have been joined between the two questions.
@@ -111,10 +110,3 @@ class Joining:
             held.get(part.number) == (part.backend_etag, part.stored_bytes)
             for part in self._native
         )
-
-
-def _is_definite(error: BackendError) -> bool:
-    """Whether the call certainly had no effect: never sent, or refused as a whole."""
-    if isinstance(error, BackendRefused):
-        return 400 <= error.status < 500
-    return isinstance(error, _HELD_BACK)

@@ -54,6 +54,10 @@ class WatchedFiles(FileSystem):
         self._note("read", b"")
         return super().read_at(fd, size_bytes, offset)
 
+    def copy(self, source_fd: int, target_fd: int, offset: int, size_bytes: int) -> int:
+        self._note("copy", self._paths[target_fd])
+        return super().copy(source_fd, target_fd, offset, size_bytes)
+
     def status(self, file: int | bytes) -> FileStatus:
         self._note("status", file if isinstance(file, bytes) else b"")
         return super().status(file)

@@ -131,6 +131,12 @@ class PowerCutFileSystem(FileSystem):
         self._step()
         return bytes(self._open[fd].content[offset : offset + size_bytes])
 
+    def copy(self, source_fd: int, target_fd: int, offset: int, size_bytes: int) -> int:
+        self._step()
+        piece = self._open[source_fd].content[offset : offset + size_bytes]
+        self._open[target_fd].content += piece
+        return len(piece)
+
     def status(self, file: int | bytes) -> FileStatus:
         self._step()
         node = self._open[file] if isinstance(file, int) else self._find(file)

@@ -4,92 +4,17 @@ Only what the seam promises is asked: no fake may be kinder than a real provider
 provider's quirk may reach the objects floor.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 import trio
 
-from s3o.backends.seam import Backend
 from s3o.model import limits
 from s3o.model.errors import BackendError, BlobMissing, ClientGone
-from s3o.model.names import (
-    BucketName,
-    ObjectKey,
-    StorageKey,
-    WriteId,
-    make_storage_key,
-)
 from s3o.model.values import BlobHeaders, Interval
-from tests.contract.factories import FACTORIES, CountingMeter
+from tests.contract.subject import PLAIN, Subject, name_of
 from tests.fakes.sources import BytesSource, StalledSource, pattern
 
 KIB = limits.KIB
 SIZES = (0, 1, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 1024 * KIB + 7)
-PLAIN = BlobHeaders()
-BUCKET = BucketName("photos")
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The backend under test and its meter."""
-
-    backend: Backend
-    meter: CountingMeter
-    is_write_once: bool
-    has_folders: bool
-
-    async def put(
-        self, name: StorageKey, body: bytes, headers: BlobHeaders = PLAIN
-    ) -> None:
-        """Store one blob."""
-        await self.backend.put(name, BytesSource(body), headers)
-
-    async def get(self, name: StorageKey, interval: Interval | None = None) -> bytes:
-        """Read one blob, checking the reader's manners."""
-        pieces = []
-        async with self.backend.open(name, interval) as reader:
-            while piece := await reader.read():
-                assert len(piece) <= limits.PIECE_BYTES
-                pieces.append(piece)
-            assert b"" == await reader.read()
-        return b"".join(pieces)
-
-    async def names(self, prefix: str = "", limit: int = 1000) -> list[str]:
-        """All names of a listing, page after page."""
-        names: list[str] = []
-        token: str | None = None
-        while True:
-            page = await self.backend.list_page(prefix, token, limit)
-            assert len(page.blobs) <= limit
-            names += [blob.name for blob in page.blobs]
-            token = page.next_token
-            if token is None:
-                return names
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(name, marks=contracted.marks, id=name)
-        for name, contracted in FACTORIES.items()
-    ]
-)
-async def subject(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[Subject]:
-    """One implementation, empty."""
-    contracted = FACTORIES[request.param]
-    meter = CountingMeter()
-    async with AsyncExitStack() as stack:
-        backend = await stack.enter_async_context(contracted.make(tmp_path, meter))
-        yield Subject(backend, meter, contracted.is_write_once, contracted.has_folders)
-
-
-def name_of(key: str, number: int = 1) -> StorageKey:
-    """The storage key of one write of key."""
-    return make_storage_key(BUCKET, ObjectKey(key), WriteId(f"{number:032x}"))
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,171 +1,278 @@
-"""What every backend that says it can owes the floors above: parts and copies."""
+"""What native multipart uploads owe the floors above, over every backend.
+
+A store without them must say so in one way, and know no upload.
+"""
+
+import hashlib
 
 import pytest
 
-from s3o.backends.seam import Backend
-from s3o.model.errors import BackendError, BackendRefused, BlobMissing, UploadMissing
+from s3o.model import limits
+from s3o.model.errors import BackendError, BackendRefused, ClientGone, UploadMissing
 from s3o.model.names import StorageKey
-from s3o.model.values import BlobHeaders, Interval
-from tests.contract.test_backends import Subject, name_of, subject
-from tests.fakes.sources import BytesSource, digests_of, pattern
+from s3o.model.values import BlobHeaders
+from tests.contract.subject import PLAIN, Subject, name_of
+from tests.fakes.sources import BytesSource, pattern
 
-__all__ = ["subject"]
-
-MIN = 5 * 1024 * 1024
-NAME = name_of("large")
-RECORD = BlobHeaders(record=(("s3o", "a record"),), content_type="text/plain")
+MIN = limits.PART_MIN_BYTES
+NAME = name_of("film.mp4")
+HEADERS = BlobHeaders(
+    record=(("s3o", "1;" + "r" * 230), ("s3o1", "x=y;!")),
+    content_type="video/mp4",
+    metadata=(("camera", "X100"),),
+)
 
 
 @pytest.fixture
-def uploader(subject: Subject) -> Backend:
-    """A backend with uploads of its own."""
+def native(subject: Subject) -> Subject:
+    """A subject with native uploads."""
     if not subject.backend.traits.has_multipart:
-        pytest.skip("no uploads in parts here, and its traits say so")
-    return subject.backend
-
-
-@pytest.fixture
-def copier(subject: Subject) -> Subject:
-    """A backend that copies."""
-    if not subject.backend.traits.can_copy:
-        pytest.skip("no copies here, and its traits say so")
+        pytest.skip("this backend has no native uploads")
     return subject
 
 
-async def begin(
-    backend: Backend, *bodies: bytes, numbers: tuple[int, ...] = ()
-) -> tuple[str, list[tuple[int, str]]]:
-    """Begin an upload and send parts; return its id and what they are called."""
-    upload_id = await backend.create_upload(NAME, RECORD)
-    parts = []
-    for number, body in zip(numbers or range(1, 100), bodies, strict=False):
-        source = BytesSource(body)
-        receipt = await backend.upload_part(NAME, upload_id, number, source)
-        if receipt.etag_is_md5:
-            assert source.digests.md5 == receipt.etag
-        parts.append((number, receipt.etag))
-    return upload_id, sorted(parts)
-
-
-async def test_parts_become_a_blob(subject: Subject, uploader: Backend) -> None:
-    """In the order of their numbers, with the record of the upload."""
-    bodies = pattern(MIN), pattern(MIN + 1), pattern(7)
-    upload_id, parts = await begin(
-        uploader, bodies[1], bodies[2], bodies[0], numbers=(2, 7, 1)
+async def send(
+    subject: Subject, upload_id: str, number: int, body: bytes, name: StorageKey = NAME
+) -> tuple[int, str]:
+    """Send one part; returns what Complete wants of it."""
+    receipt = await subject.backend.upload_part(
+        name, upload_id, number, BytesSource(body)
     )
-
-    with pytest.raises(BlobMissing):
-        await uploader.head(NAME)
-    receipt = await uploader.complete_upload(NAME, upload_id, parts)
-
-    assert not receipt.etag_is_md5
-    assert b"".join(bodies) == await subject.get(NAME)
-    seam = await subject.get(NAME, Interval(MIN - 3, MIN + 3))
-    assert b"".join(bodies)[MIN - 3 : MIN + 3] == seam
-    info = await uploader.head(NAME)
-    assert (2 * MIN + 8, "a record") == (info.stored_bytes, info.headers["s3o"])
+    return number, receipt.etag
 
 
-async def test_parts_that_are_not_named_are_dropped(
-    subject: Subject, uploader: Backend
-) -> None:
-    """Another attempt of a part went elsewhere."""
-    upload_id, parts = await begin(uploader, pattern(MIN), pattern(100), pattern(7))
-
-    await uploader.complete_upload(NAME, upload_id, [parts[0], parts[2]])
-
-    assert pattern(MIN) + pattern(7) == await subject.get(NAME)
-
-
-async def test_parts_are_listed(uploader: Backend) -> None:
-    """What a crash leaves is found again."""
-    upload_id, parts = await begin(uploader, pattern(100), pattern(7))
-
-    listed = await uploader.list_parts(NAME, upload_id)
-
-    assert [(1, 100), (2, 7)] == [(part.number, part.stored_bytes) for part in listed]
-    assert parts == [(part.number, part.etag) for part in listed]
+async def ids(subject: Subject, prefix: str = "", limit: int = 1000) -> list[str]:
+    """The ids of all uploads under way, page after page."""
+    found: list[str] = []
+    token: str | None = None
+    while True:
+        page = await subject.backend.list_uploads(prefix, token, limit)
+        found += [upload.upload_id for upload in page.uploads]
+        token = page.next_token
+        if token is None:
+            return found
 
 
-async def test_uploads_are_listed_until_they_end(uploader: Backend) -> None:
-    """The sweep asks by name."""
-    upload_id, _ = await begin(uploader, pattern(7))
-    prefix = NAME.partition("!")[0]
-
-    page = await uploader.list_uploads(prefix)
-    assert [(NAME, upload_id)] == [(one.name, one.upload_id) for one in page.uploads]
-    assert () == (await uploader.list_uploads("photos/other")).uploads
-    await uploader.abort_upload(NAME, upload_id)
-    assert () == (await uploader.list_uploads(prefix)).uploads
-
-
-async def test_an_aborted_upload_is_gone(subject: Subject, uploader: Backend) -> None:
-    """And may be aborted again."""
-    upload_id, parts = await begin(uploader, pattern(7))
-
-    await uploader.abort_upload(NAME, upload_id)
-    await uploader.abort_upload(NAME, upload_id)
-
+async def test_store_without_uploads_says_so(subject: Subject) -> None:
+    """Then every part becomes a blob of its own."""
+    if subject.backend.traits.has_multipart:
+        pytest.skip("this backend has native uploads")
+    with pytest.raises(BackendRefused) as refused:
+        await subject.backend.create_upload(NAME, PLAIN)
     with pytest.raises(UploadMissing):
-        await uploader.list_parts(NAME, upload_id)
+        await send(subject, "unknown", 1, b"x")
+    with pytest.raises(BackendError):  # Ceph: 500
+        await subject.backend.complete_upload(NAME, "unknown", [(1, "e")])
     with pytest.raises(UploadMissing):
-        await uploader.upload_part(NAME, upload_id, 2, BytesSource(b"late"))
-    with pytest.raises(BackendError):
-        await uploader.complete_upload(NAME, upload_id, parts)
-    with pytest.raises(BlobMissing):
-        await uploader.head(NAME)
+        await subject.backend.list_parts(NAME, "unknown")
+    await subject.backend.abort_upload(NAME, "unknown")
+
+    assert (501, True) == (refused.value.status, refused.value.is_definite)
+    assert [] == await ids(subject)
 
 
-async def test_a_wrong_manifest_is_refused(uploader: Backend) -> None:
-    """A part that is not there, or is another."""
-    upload_id, parts = await begin(uploader, pattern(7))
+async def test_parts_sent_in_any_order_become_one_blob(native: Subject) -> None:
+    """Clients send parts at the same time; only their numbers say where they go."""
+    bodies = {2: pattern(MIN, 2), 7: pattern(1234, 7), 1: pattern(MIN + 9, 1)}
+    upload_id = await native.backend.create_upload(NAME, HEADERS)
+    parts = [await send(native, upload_id, n, body) for n, body in bodies.items()]
+    await native.backend.complete_upload(NAME, upload_id, sorted(parts))
 
-    for wrong in ([(1, "0" * 32)], [*parts, (2, parts[0][1])]):
-        with pytest.raises(BackendRefused) as refused:
-            await uploader.complete_upload(NAME, upload_id, wrong)
-        assert 400 == refused.value.status
-    await uploader.complete_upload(NAME, upload_id, parts)
+    whole = bodies[1] + bodies[2] + bodies[7]
+    assert whole == await native.get(NAME)
+    info = await native.backend.head(NAME)
+    assert len(whole) == info.stored_bytes
+    assert dict(HEADERS.record).items() <= info.headers.items()
+    assert "X100" == info.headers["camera"]
 
 
-@pytest.mark.parametrize("size", [0, 1, 70_000, MIN + 1])
-async def test_a_copy_is_the_blob_with_a_record_of_its_own(
-    copier: Subject, size: int
+async def test_nothing_is_there_before_complete(native: Subject) -> None:
+    """Half an upload must not be found by whoever rebuilds the ledger."""
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    await send(native, upload_id, 1, b"half")
+
+    assert [] == await native.names()
+    assert [upload_id] == await ids(native)
+
+
+async def test_receipt_of_a_part_that_promises_the_md5_keeps_it(
+    native: Subject,
 ) -> None:
-    """The new record beats what the copied bytes were stored with."""
-    source, copy = name_of("a b+é"), name_of("copy")
-    await copier.put(source, pattern(size), BlobHeaders(record=(("s3o", "old"),)))
-    before = copier.meter.usage
+    """It is compared with what was sent."""
+    body = pattern(70_000)
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    receipt = await native.backend.upload_part(NAME, upload_id, 1, BytesSource(body))
 
-    receipt = await copier.backend.copy(source, copy, RECORD)
-
-    spent = copier.meter.usage.egress_bytes - before.egress_bytes
-    assert spent < 1000, "an answer, not the bytes"
-    assert before.ingress_bytes == copier.meter.usage.ingress_bytes
+    assert receipt.etag
+    assert '"' not in receipt.etag
     if receipt.etag_is_md5:
-        assert digests_of(pattern(size)).md5 == receipt.etag
-    assert pattern(size) == await copier.get(copy)
-    assert "a record" == (await copier.backend.head(copy)).headers["s3o"]
-    assert pattern(size) == await copier.get(source)
+        assert hashlib.md5(body, usedforsecurity=False).hexdigest() == receipt.etag
 
 
-async def test_a_copy_of_nothing_is_missing(copier: Subject) -> None:
-    """So that the copy begins again with another location."""
-    with pytest.raises(BlobMissing):
-        await copier.backend.copy(name_of("none"), name_of("copy"), RECORD)
-    with pytest.raises(BlobMissing):
-        await copier.backend.head(name_of("copy"))
+async def test_parts_that_are_not_named_are_dropped(native: Subject) -> None:
+    """A client may complete with fewer parts than it sent."""
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    await send(native, upload_id, 1, b"dropped")
+    kept = await send(native, upload_id, 2, b"kept")
+    await native.backend.complete_upload(NAME, upload_id, [kept])
+
+    assert b"kept" == await native.get(NAME)
+    assert [] == await ids(native)
 
 
-async def test_a_part_is_copied(subject: Subject, uploader: Backend) -> None:
-    """A whole blob, and an interval of one."""
-    if not uploader.traits.can_copy_part:
-        pytest.skip("no copies of parts here, and its traits say so")
-    source: StorageKey = name_of("a b+é")
-    await subject.put(source, pattern(MIN + 100))
-    upload_id = await uploader.create_upload(NAME, RECORD)
+async def test_parts_are_listed_with_size_and_etag(native: Subject) -> None:
+    """The truth about an ambiguous Complete is found here."""
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    assert () == await native.backend.list_parts(NAME, upload_id)
+    second = await send(native, upload_id, 12, b"x" * 12)
+    first = await send(native, upload_id, 3, b"x" * 3)
+    found = await native.backend.list_parts(NAME, upload_id)
 
-    one = await uploader.copy_part(source, None, NAME, upload_id, 1)
-    two = await uploader.copy_part(source, Interval(3, 50), NAME, upload_id, 2)
-    await uploader.complete_upload(NAME, upload_id, [(1, one.etag), (2, two.etag)])
+    assert [first, second] == [(part.number, part.etag) for part in found]
+    assert [3, 12] == [part.stored_bytes for part in found]
 
-    assert pattern(MIN + 100) + pattern(50)[3:] == await subject.get(NAME)
+
+async def test_aborted_upload_is_gone_and_absent_counts_as_aborted(
+    native: Subject,
+) -> None:
+    """The sweep repeats aborts until the listing is clean."""
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    part = await send(native, upload_id, 1, b"x")
+    await native.backend.abort_upload(NAME, upload_id)
+    await native.backend.abort_upload(NAME, upload_id)
+
+    assert [] == await ids(native)
+    with pytest.raises(UploadMissing):
+        await native.backend.list_parts(NAME, upload_id)
+    with pytest.raises(UploadMissing):
+        await send(native, upload_id, 2, b"y")
+    with pytest.raises(UploadMissing):
+        await native.backend.complete_upload(NAME, upload_id, [part])
+    assert [] == await native.names()
+
+
+async def test_completed_upload_is_unknown_afterwards(native: Subject) -> None:
+    """Whoever repeats a Complete looks at the blob; nothing may happen to it."""
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    part = await send(native, upload_id, 1, b"whole")
+    await native.backend.complete_upload(NAME, upload_id, [part])
+    try:
+        await native.backend.complete_upload(NAME, upload_id, [part])
+    except UploadMissing:
+        pass  # AWS and others answer a repeat as they did before
+    await native.backend.abort_upload(NAME, upload_id)
+
+    assert b"whole" == await native.get(NAME)
+    assert [] == await ids(native)
+
+
+async def test_wrong_etag_is_refused_and_the_upload_stays(native: Subject) -> None:
+    """After a definite refusal the client may go on with the upload."""
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    number, etag = await send(native, upload_id, 1, b"whole")
+    with pytest.raises(BackendRefused) as refused:
+        await native.backend.complete_upload(NAME, upload_id, [(1, "0" * 32)])
+    await native.backend.complete_upload(NAME, upload_id, [(number, etag)])
+
+    assert refused.value.is_definite
+    assert b"whole" == await native.get(NAME)
+
+
+async def test_uploads_are_listed_by_prefix_page_by_page(native: Subject) -> None:
+    """The sweep goes through thousands that crashed clients left."""
+    keys = ["a/one", "a/two", "b/one", "a/with space+é"]
+    begun = {}
+    for key in keys:
+        begun[key] = await native.backend.create_upload(name_of(key), PLAIN)
+    twin = await native.backend.create_upload(name_of("a/one"), PLAIN)
+    under_a = {twin, *(begun[key] for key in keys if key.startswith("a/"))}
+
+    assert under_a == set(await ids(native, "photos/a/"))
+    for limit in (1, 2, 1000):
+        found = await ids(native, "photos/", limit)
+        assert {twin, *begun.values()} == set(found)
+        assert len(keys) + 1 == len(found)
+    page = await native.backend.list_uploads("photos/b/")
+    assert [name_of("b/one")] == [upload.name for upload in page.uploads]
+    for key, upload_id in [*begun.items(), ("a/one", twin)]:
+        await native.backend.abort_upload(name_of(key), upload_id)
+    assert [] == await ids(native)
+
+
+@pytest.mark.parametrize("size", [5000, 3_000_000])
+async def test_source_that_fails_leaves_no_part(native: Subject, size: int) -> None:
+    """A part whose digest is wrong must never be completed."""
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    for number, fail_at in enumerate((0, size // 2, size - 1), 1):
+        source = BytesSource(
+            pattern(size), piece_bytes=4000, fail_at=fail_at, error=ClientGone()
+        )
+        with pytest.raises(ClientGone):
+            await native.backend.upload_part(NAME, upload_id, number, source)
+
+    assert () == await native.backend.list_parts(NAME, upload_id)
+
+
+async def test_more_parts_than_a_page_are_all_listed(native: Subject) -> None:
+    """A film has thousands; one page is a thousand."""
+    count = 1003
+    if native.backend.traits.max_part_number < count:
+        pytest.skip("this backend takes no more parts than a page")
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    for number in range(1, count + 1):
+        await send(native, upload_id, number, b"%d" % number)
+    found = await native.backend.list_parts(NAME, upload_id)
+    await native.backend.abort_upload(NAME, upload_id)
+
+    assert list(range(1, count + 1)) == [part.number for part in found]
+    assert len(str(count)) == found[-1].stored_bytes
+
+
+async def test_small_part_is_refused_unless_it_is_the_last(native: Subject) -> None:
+    """Traits say what the backend demands, so that such parts go elsewhere."""
+    minimum = native.backend.traits.min_part_bytes
+    if minimum == 0:
+        pytest.skip("this backend takes parts of any size")
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    parts = [await send(native, upload_id, n, b"small") for n in (1, 2)]
+    with pytest.raises(BackendRefused) as refused:
+        await native.backend.complete_upload(NAME, upload_id, parts)
+
+    assert refused.value.is_definite
+    assert len(parts) == len(await native.backend.list_parts(NAME, upload_id))
+
+
+async def test_part_of_too_high_a_number_is_refused_unsent(native: Subject) -> None:
+    """It becomes a blob of its own; its bytes must not travel twice."""
+    highest = native.backend.traits.max_part_number
+    if highest == limits.PARTS:
+        pytest.skip("this backend takes every number there is")
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    before = native.meter.usage
+    with pytest.raises(BackendRefused) as refused:
+        await send(native, upload_id, highest + 1, b"x")
+
+    assert refused.value.is_definite
+    assert before == native.meter.usage
+    await send(native, upload_id, highest, b"x")
+
+
+async def test_usage_counts_parts_as_ingress(native: Subject) -> None:
+    """Free tiers end where the counting is wrong."""
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    before = native.meter.usage
+    part = await send(native, upload_id, 1, b"x" * 1000)
+    sent = native.meter.usage
+    await native.backend.complete_upload(NAME, upload_id, [part])
+    completed = native.meter.usage
+
+    assert before.api_requests + 1 == sent.api_requests
+    assert before.ingress_bytes + 1000 == sent.ingress_bytes
+    assert sent.api_requests + 1 == completed.api_requests
+
+
+async def test_upload_of_another_name_is_unknown(native: Subject) -> None:
+    """An id that got mixed up must not touch somebody else's upload."""
+    upload_id = await native.backend.create_upload(NAME, PLAIN)
+    with pytest.raises(BackendError):
+        await native.backend.list_parts(name_of("other"), upload_id)

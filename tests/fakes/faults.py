@@ -24,7 +24,7 @@ class Fault(StrEnum):
     FORBIDDEN = "forbidden"  # expired credentials
     THROTTLED = "throttled"
     FULL = "full"
-    MISSING = "missing"  # 404 for a blob that exists
+    MISSING = "missing"  # 404 for a blob or an upload that exists
     TRUNCATED = "truncated"  # the body ends early; the reader notices by its length
     STALLED = "stalled"  # the body stops in the middle and never goes on
     SLOW = "slow"  # every piece of the body takes its time
@@ -42,13 +42,16 @@ _ANY = (
     Fault.FORBIDDEN,
     Fault.THROTTLED,
 )
+_LATE = (
+    Fault.ERROR_AFTER,
+    Fault.LOST_ANSWER,
+    Fault.HANG_THEN_STORE,
+    Fault.STORE_THEN_HANG,
+)
 FITTING: Mapping[str, tuple[Fault, ...]] = {
     "put": (
         *_ANY,
-        Fault.ERROR_AFTER,
-        Fault.LOST_ANSWER,
-        Fault.HANG_THEN_STORE,
-        Fault.STORE_THEN_HANG,
+        *_LATE,
         Fault.STORE_PART,
         Fault.FULL,
     ),
@@ -61,27 +64,18 @@ FITTING: Mapping[str, tuple[Fault, ...]] = {
         Fault.FLIPPED,
         Fault.SWAPPED,
     ),
-    "copy": (
-        *(*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER),
-        *(Fault.HANG_THEN_STORE, Fault.STORE_THEN_HANG, Fault.MISSING, Fault.FULL),
-    ),
-    "create_upload": (*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER),
-    "upload_part": (
-        *(*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER),
-        *(Fault.STORE_THEN_HANG, Fault.FULL),
-    ),
-    "copy_part": (*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER, Fault.MISSING),
-    "complete_upload": (
-        *(*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER),
-        *(Fault.HANG_THEN_STORE, Fault.STORE_THEN_HANG),
-    ),
-    "abort_upload": (*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER, Fault.DELETE_LIES),
-    "list_parts": _ANY,
-    "list_uploads": _ANY,
     "head": (*_ANY, Fault.MISSING),
     "delete": (*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER, Fault.DELETE_LIES),
     "list_page": (*_ANY, Fault.LIST_DROPS, Fault.LIST_REPEATS),
     "probe": _ANY,
+    "create_upload": (*_ANY, *_LATE),
+    "upload_part": (*_ANY, *_LATE, Fault.FULL),
+    "complete_upload": (*_ANY, *_LATE, Fault.MISSING),
+    "abort_upload": (*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER, Fault.DELETE_LIES),
+    "list_parts": (*_ANY, Fault.MISSING),
+    "list_uploads": (*_ANY, Fault.LIST_DROPS),
+    "copy": (*_ANY, *_LATE, Fault.FULL, Fault.MISSING, Fault.FLIPPED),
+    "copy_part": (*_ANY, *_LATE, Fault.FULL, Fault.MISSING, Fault.FLIPPED),
 }
 
 

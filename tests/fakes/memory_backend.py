@@ -1,18 +1,19 @@
 """A backend in memory, which keeps its own books and misbehaves on demand.
 
-It checks what no real provider would: that a storage key is written at most once, and
-that the bytes it holds never go over the quota, at any instant (`violations`). Faults
-come from a FaultPlan; late effects happen at a time of the clock, without any task.
+It checks what no real provider would: that a storage key, and a part of an upload, is
+written at most once, and that the bytes it holds never go over the quota, at any
+instant (`violations`). Faults come from a FaultPlan; late effects happen at a time of
+the clock, without any task.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import NoReturn
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import NoReturn, TypeVar
 
 import trio
 
-from s3o.backends.seam import BlobReader, DeleteOutcome, Meter
+from s3o.backends.seam import BlobReader, DeleteOutcome, Meter, unsupported
 from s3o.model import limits
 from s3o.model.errors import (
     BackendError,
@@ -32,7 +33,6 @@ from s3o.model.values import (
     BlobPage,
     Interval,
     ListedBlob,
-    ListedUpload,
     NativePart,
     PutReceipt,
     Traits,
@@ -40,9 +40,18 @@ from s3o.model.values import (
 )
 from tests.fakes.clock import TrioClock
 from tests.fakes.faults import Fault, FaultPlan
+from tests.fakes.memory_uploads import (
+    MemoryUploads,
+    Part,
+    Refusal,
+    Upload,
+    assemble,
+)
 from tests.fakes.sources import digests_of
 
+T = TypeVar("T")
 SLOW_S = 10.0  # before each piece of a slow body
+EVERYTHING = Traits(has_multipart=True, can_copy=True, can_copy_part=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,21 +76,6 @@ class StoredBlob:
         )
 
 
-@dataclass(slots=True, kw_only=True)
-class MemoryUpload:
-    """An upload under way; parts by number."""
-
-    storage_key: StorageKey
-    headers: BlobHeaders
-    initiated_at_us: int
-    parts: dict[int, bytes] = field(default_factory=dict)
-
-    @property
-    def held_bytes(self) -> int:
-        """Bytes that its parts take."""
-        return sum(map(len, self.parts.values()))
-
-
 @dataclass(slots=True)
 class Books:
     """What the backend was asked to do and what it holds."""
@@ -90,6 +84,11 @@ class Books:
     peak_bytes: int = 0
     calls: list[tuple[str, str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+
+
+def part_name(storage_key: StorageKey, upload_id: str, number: int) -> str:
+    """How the books call one part."""
+    return f"{storage_key}#{number} {upload_id}"
 
 
 class _NoMeter:
@@ -101,9 +100,6 @@ class _NoMeter:
 
     def count_egress(self, size_bytes: int) -> None:
         pass
-
-
-EVERYTHING = Traits(has_multipart=True, can_copy=True, can_copy_part=True)
 
 
 class MemoryBackend:
@@ -127,7 +123,7 @@ class MemoryBackend:
         self.faults = faults or FaultPlan()
         self.books = Books()
         self.blobs: dict[StorageKey, StoredBlob] = {}
-        self.uploads: dict[str, MemoryUpload] = {}
+        self.uploads = MemoryUploads(name)
         self.traits = traits
         self.quota_bytes = quota_bytes
         self.is_closed = False
@@ -138,30 +134,27 @@ class MemoryBackend:
         self._late_s = late_s
         self._latency_s = latency_s
         self._etag_is_md5 = etag_is_md5
-        self._late: list[tuple[float, StorageKey, StoredBlob]] = []
-        self._written: set[StorageKey] = set()
-        self._upload_count = 0
+        self._late: list[tuple[float, Callable[[], object]]] = []
+        self._written: set[str] = set()
 
     async def put(
         self, storage_key: StorageKey, source: ByteSource, headers: BlobHeaders
     ) -> PutReceipt:
         """Store source's bytes, or meet a fault."""
         fault = await self._begin("put", storage_key)
-        if storage_key in self._written:
-            self.books.violations.append(f"written twice: {storage_key}")
-        body = await self._take(source)
+        self._note_written(storage_key)
+        body = await self._receive(source)
         if fault is Fault.STORE_PART:
             body = body[: len(body) // 2]
-        blob = StoredBlob(
-            body=body,
-            headers=headers,
-            etag=digests_of(body).md5,
-            stored_at_us=self._clock.now_us(),
-        )
-        return await self._finish_put(fault, storage_key, blob)
+        blob = self._blob(body, headers)
 
-    async def _take(self, source: ByteSource) -> bytes:
-        """Read all of source, as strictly as its seam promises."""
+        def store() -> PutReceipt:
+            self._store(storage_key, blob)
+            return PutReceipt(etag=blob.etag, etag_is_md5=self._etag_is_md5)
+
+        return await self._finish(fault, "put", store)
+
+    async def _receive(self, source: ByteSource) -> bytes:
         pieces: list[bytes] = []
         left = source.size
         while True:
@@ -177,22 +170,209 @@ class MemoryBackend:
         await self._travel()
         return b"".join(pieces)
 
-    async def _finish_put(
-        self,
-        fault: Fault | None,
-        storage_key: StorageKey,
-        blob: StoredBlob,
-        operation: str = "put",
-    ) -> PutReceipt:
+    async def _finish(
+        self, fault: Fault | None, operation: str, effect: Callable[[], T]
+    ) -> T:
+        """Let the call have its effect, now or later, and answer."""
         if fault is Fault.HANG_THEN_STORE:
             at_s = self._clock.monotonic_s() + self._late_s
-            self._late.append((at_s, storage_key, blob))
+            self._late.append((at_s, effect))
             await trio.sleep_forever()
-        self._store(storage_key, blob)
+        done = effect()
         if fault in (Fault.STORE_THEN_HANG, Fault.STORE_PART):
             await trio.sleep_forever()
         self._fail_after(fault, operation)
-        return PutReceipt(etag=blob.etag, etag_is_md5=self._etag_is_md5)
+        return done
+
+    def _blob(self, body: bytes, headers: BlobHeaders, etag: str = "") -> StoredBlob:
+        return StoredBlob(
+            body=body,
+            headers=headers,
+            etag=etag or digests_of(body).md5,
+            stored_at_us=self._clock.now_us(),
+        )
+
+    def _note_written(self, name: str) -> None:
+        if name in self._written:
+            self.books.violations.append(f"written twice: {name}")
+
+    # ---- uploads
+
+    async def create_upload(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
+        """Begin an upload, or meet a fault."""
+        fault = await self._begin("create_upload", storage_key)
+        self._demand("create_upload", self.traits.has_multipart)
+
+        def create() -> str:
+            return self.uploads.create(storage_key, headers, self._clock.now_us())
+
+        return await self._finish(fault, "create_upload", create)
+
+    async def upload_part(
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+        source: ByteSource,
+    ) -> PutReceipt:
+        """Store one part, or meet a fault."""
+        subject = part_name(storage_key, upload_id, number)
+        fault = await self._begin("upload_part", subject)
+        self._upload(storage_key, upload_id, "upload_part")
+        self._note_written(subject)
+        body = await self._receive(source)
+
+        def store() -> PutReceipt:
+            return self._store_part(storage_key, upload_id, number, body)
+
+        return await self._finish(fault, "upload_part", store)
+
+    def _store_part(
+        self, storage_key: StorageKey, upload_id: str, number: int, body: bytes
+    ) -> PutReceipt:
+        upload = self._upload(storage_key, upload_id, "upload_part")
+        self._written.add(part_name(storage_key, upload_id, number))
+        part = Part(body, digests_of(body).md5)
+        previous = upload.parts.get(number)
+        upload.parts[number] = part
+        self._hold(len(body) - (len(previous.body) if previous else 0))
+        return PutReceipt(etag=part.etag, etag_is_md5=self._etag_is_md5)
+
+    async def complete_upload(
+        self,
+        storage_key: StorageKey,
+        upload_id: str,
+        parts: Sequence[tuple[int, str]],
+    ) -> PutReceipt:
+        """Make parts the blob, or meet a fault."""
+        fault = await self._begin("complete_upload", storage_key)
+        if fault is Fault.MISSING:
+            raise self._upload_missing(storage_key, upload_id, "complete_upload")
+
+        def complete() -> PutReceipt:
+            upload = self.uploads.find(storage_key, upload_id)
+            if upload is None:
+                raise self._upload_missing(storage_key, upload_id, "complete_upload")
+            try:
+                body, etag = assemble(upload, parts, self.traits)
+            except Refusal as refusal:
+                raise self._refused("complete_upload", 400, str(refusal)) from None
+            self._note_written(storage_key)
+            self._forget_upload(upload_id)
+            self._store(storage_key, self._blob(body, upload.headers, etag))
+            return PutReceipt(etag=etag)
+
+        return await self._finish(fault, "complete_upload", complete)
+
+    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
+        """Give an upload up, or meet a fault."""
+        fault = await self._begin("abort_upload", storage_key)
+        is_known = self.uploads.find(storage_key, upload_id) is not None
+        if is_known and fault is not Fault.DELETE_LIES:
+            self._forget_upload(upload_id)
+        self._fail_after(fault, "abort_upload")
+
+    async def list_parts(
+        self, storage_key: StorageKey, upload_id: str
+    ) -> tuple[NativePart, ...]:
+        """All parts, or a fault."""
+        fault = await self._begin("list_parts", storage_key)
+        if fault is Fault.MISSING:
+            raise self._upload_missing(storage_key, upload_id, "list_parts")
+        return self.uploads.listed(self._upload(storage_key, upload_id, "list_parts"))
+
+    async def list_uploads(
+        self, prefix: str, token: str | None = None, limit: int = 1000
+    ) -> UploadPage:
+        """One page of uploads under way, or a fault."""
+        fault = await self._begin("list_uploads", prefix)
+        found = self.uploads.page(prefix)
+        start = int(token or 0)
+        page = found[start : start + limit]
+        if fault is Fault.LIST_DROPS:
+            page = [one for one in page if self.faults.random.random() < 0.5]
+        is_last = start + limit >= len(found)
+        return UploadPage(
+            uploads=tuple(page), next_token=None if is_last else str(start + limit)
+        )
+
+    def _upload(
+        self, storage_key: StorageKey, upload_id: str, operation: str
+    ) -> Upload:
+        upload = self.uploads.find(storage_key, upload_id)
+        if upload is None:
+            raise self._upload_missing(storage_key, upload_id, operation)
+        return upload
+
+    def _upload_missing(
+        self, storage_key: StorageKey, upload_id: str, operation: str
+    ) -> UploadMissing:
+        return UploadMissing(
+            *(self.name, operation, "", storage_key, upload_id),
+            is_definite=operation != "complete_upload",
+        )
+
+    def _forget_upload(self, upload_id: str) -> None:
+        self._hold(-self.uploads.under_way.pop(upload_id).held_bytes)
+
+    # ---- copies
+
+    async def copy(
+        self,
+        source_key: StorageKey,
+        storage_key: StorageKey,
+        headers: BlobHeaders,
+        expected_etag: str | None = None,
+    ) -> PutReceipt:
+        """Copy a blob, or meet a fault."""
+        fault = await self._begin("copy", f"{source_key} {storage_key}")
+        self._demand("copy", self.traits.can_copy)
+        source = self._find(source_key, "copy", fault)
+        if expected_etag and expected_etag != source.etag:
+            raise self._refused("copy", 412, "PreconditionFailed")
+        self._note_written(storage_key)
+        await self._travel()
+        blob = self._blob(self._spoil(fault, source_key, source.body), headers)
+
+        def store() -> PutReceipt:
+            self._store(storage_key, blob)
+            return PutReceipt(etag=blob.etag)
+
+        return await self._finish(fault, "copy", store)
+
+    async def copy_part(
+        self,
+        source_key: StorageKey,
+        interval: Interval | None,
+        storage_key: StorageKey,
+        upload_id: str,
+        number: int,
+    ) -> PutReceipt:
+        """Copy a blob, or an interval of it, as a part, or meet a fault."""
+        subject = part_name(storage_key, upload_id, number)
+        fault = await self._begin("copy_part", f"{source_key} {subject}")
+        self._demand("copy_part", self.traits.can_copy_part)
+        self._upload(storage_key, upload_id, "copy_part")
+        body = self._find(source_key, "copy_part", fault).body
+        if interval is not None:
+            if interval.stop > len(body):
+                raise self._refused("copy_part", 416, "InvalidRange")
+            body = body[interval.start : interval.stop]
+        self._note_written(subject)
+        await self._travel()
+        body = self._spoil(fault, source_key, body)
+
+        def store() -> PutReceipt:
+            self._store_part(storage_key, upload_id, number, body)
+            return PutReceipt(etag=digests_of(body).md5)
+
+        return await self._finish(fault, "copy_part", store)
+
+    def _demand(self, operation: str, can: bool) -> None:
+        if not can:
+            raise unsupported(self.name, operation)
+
+    # ---- reading
 
     @asynccontextmanager
     async def open(
@@ -204,9 +384,7 @@ class MemoryBackend:
         if interval is None:
             body = blob.body
         elif interval.stop > len(blob.body):
-            raise BackendRefused(
-                self.name, "open", "no such range", status=416, code="InvalidRange"
-            )
+            raise self._refused("open", 416, "InvalidRange")
         else:
             body = blob.body[interval.start : interval.stop]
         body = self._spoil(fault, storage_key, body)
@@ -226,156 +404,6 @@ class MemoryBackend:
                 self._remove(storage_key)
         self._fail_after(fault, "delete")
         return [DeleteOutcome(storage_key) for storage_key in storage_keys]
-
-    async def copy(
-        self, source_key: StorageKey, storage_key: StorageKey, headers: BlobHeaders
-    ) -> PutReceipt:
-        """Copy a blob on this side, or meet a fault."""
-        fault = await self._begin("copy", storage_key)
-        if storage_key in self._written:
-            self.books.violations.append(f"written twice: {storage_key}")
-        source = self._find(source_key, "copy", fault)
-        blob = replace(source, headers=headers, stored_at_us=self._clock.now_us())
-        return await self._finish_put(fault, storage_key, blob, "copy")
-
-    async def create_upload(self, storage_key: StorageKey, headers: BlobHeaders) -> str:
-        """Begin an upload, or meet a fault."""
-        fault = await self._begin("create_upload", storage_key)
-        upload_id = f"upload-{len(self._written)}-{self._upload_count}"
-        self._upload_count += 1
-        self.uploads[upload_id] = MemoryUpload(
-            storage_key=storage_key,
-            headers=headers,
-            initiated_at_us=self._clock.now_us(),
-        )
-        self._fail_after(fault, "create_upload")
-        return upload_id
-
-    async def upload_part(
-        self, storage_key: StorageKey, upload_id: str, number: int, source: ByteSource
-    ) -> PutReceipt:
-        """Store a part, or meet a fault; a number comes once."""
-        fault = await self._begin("upload_part", f"{storage_key}#{number}")
-        body = await self._take(source)
-        return await self._finish_part(fault, storage_key, upload_id, number, body)
-
-    async def copy_part(
-        self,
-        source_key: StorageKey,
-        interval: Interval | None,
-        storage_key: StorageKey,
-        upload_id: str,
-        number: int,
-    ) -> PutReceipt:
-        """Store a part of what is here, or meet a fault."""
-        fault = await self._begin("copy_part", f"{storage_key}#{number}")
-        body = self._find(source_key, "copy_part", fault).body
-        if interval is not None:
-            body = body[interval.start : interval.stop]
-        return await self._finish_part(fault, storage_key, upload_id, number, body)
-
-    async def _finish_part(
-        self,
-        fault: Fault | None,
-        storage_key: StorageKey,
-        upload_id: str,
-        number: int,
-        body: bytes,
-    ) -> PutReceipt:
-        upload = self._upload(storage_key, upload_id, "upload_part")
-        if number in upload.parts:
-            self.books.violations.append(f"part sent twice: {storage_key}#{number}")
-        upload.parts[number] = body
-        self._hold(len(body))
-        if fault is Fault.STORE_THEN_HANG:
-            await trio.sleep_forever()
-        self._fail_after(fault, "upload_part")
-        return PutReceipt(etag=digests_of(body).md5, etag_is_md5=self._etag_is_md5)
-
-    async def complete_upload(
-        self, storage_key: StorageKey, upload_id: str, parts: Sequence[tuple[int, str]]
-    ) -> PutReceipt:
-        """Make a blob of parts, or meet a fault."""
-        fault = await self._begin("complete_upload", storage_key)
-        upload = self._upload(storage_key, upload_id, "complete_upload")
-        numbers = [number for number, _ in parts]
-        is_known = all(
-            number in upload.parts and digests_of(upload.parts[number]).md5 == etag
-            for number, etag in parts
-        )
-        if not parts or not is_known or numbers != sorted(set(numbers)):
-            raise BackendRefused(
-                self.name, "complete_upload", "bad part", status=400, code="InvalidPart"
-            )
-        body = b"".join(upload.parts[number] for number in numbers)
-        digests = b"".join(bytes.fromhex(etag) for _, etag in parts)
-        del self.uploads[upload_id]
-        self._hold(-upload.held_bytes)
-        blob = StoredBlob(
-            body=body,
-            headers=upload.headers,
-            etag=f"{digests_of(digests).md5}-{len(parts)}",
-            stored_at_us=self._clock.now_us(),
-        )
-        receipt = await self._finish_put(fault, storage_key, blob, "complete_upload")
-        return replace(receipt, etag_is_md5=False)
-
-    async def abort_upload(self, storage_key: StorageKey, upload_id: str) -> None:
-        """Forget an upload, or meet a fault; an absent one is fine."""
-        fault = await self._begin("abort_upload", storage_key)
-        upload = self.uploads.get(upload_id)
-        if upload is not None and fault is not Fault.DELETE_LIES:
-            del self.uploads[upload_id]
-            self._hold(-upload.held_bytes)
-        self._fail_after(fault, "abort_upload")
-
-    async def list_parts(
-        self, storage_key: StorageKey, upload_id: str
-    ) -> tuple[NativePart, ...]:
-        """Say what parts there are."""
-        await self._begin("list_parts", storage_key)
-        upload = self._upload(storage_key, upload_id, "list_parts")
-        return tuple(
-            NativePart(number=number, etag=digests_of(body).md5, stored_bytes=len(body))
-            for number, body in sorted(upload.parts.items())
-        )
-
-    async def list_uploads(
-        self, prefix: str, token: str | None = None, limit: int = 1000
-    ) -> UploadPage:
-        """One page of uploads under way, by name and id."""
-        await self._begin("list_uploads", prefix)
-        found = sorted(
-            (upload.storage_key, upload_id, upload.initiated_at_us)
-            for upload_id, upload in self.uploads.items()
-            if upload.storage_key.startswith(prefix)
-            and (token is None or f"{upload.storage_key} {upload_id}" > token)
-        )
-        page = found[:limit]
-        return UploadPage(
-            uploads=tuple(
-                ListedUpload(name=name, upload_id=upload_id, initiated_at_us=at_us)
-                for name, upload_id, at_us in page
-            ),
-            next_token=" ".join(page[-1][:2]) if len(found) > limit else None,
-        )
-
-    def _upload(
-        self, storage_key: StorageKey, upload_id: str, operation: str
-    ) -> "MemoryUpload":
-        upload = self.uploads.get(upload_id)
-        if upload is None or upload.storage_key != storage_key:
-            raise UploadMissing(self.name, operation, upload_id=upload_id)
-        return upload
-
-    def _hold(self, size_bytes: int) -> None:
-        """Hold more bytes, or less, and see whether the quota bears it."""
-        self.books.held_bytes += size_bytes
-        self.books.peak_bytes = max(self.books.peak_bytes, self.books.held_bytes)
-        if self.quota_bytes is not None and self.books.held_bytes > self.quota_bytes:
-            self.books.violations.append(
-                f"{self.books.held_bytes} bytes held, quota {self.quota_bytes}"
-            )
 
     async def list_page(
         self, prefix: str, token: str | None = None, limit: int = 1000
@@ -421,8 +449,10 @@ class MemoryBackend:
         now_s = self._clock.monotonic_s()
         due = [late for late in self._late if late[0] <= now_s]
         self._late = [late for late in self._late if late[0] > now_s]
-        for _, storage_key, blob in due:
-            self._store(storage_key, blob)
+        for _, effect in due:
+            # An upload may be gone meanwhile; nobody waits for the answer.
+            with suppress(BackendError):
+                effect()
 
     def is_late(self) -> bool:
         """Whether something is still on its way."""
@@ -470,19 +500,24 @@ class MemoryBackend:
             case Fault.ERROR_BEFORE:
                 raise self._error_500(operation)
             case Fault.FORBIDDEN:
-                raise BackendRefused(
-                    self.name, operation, "expired", status=403, code="AccessDenied"
-                )
+                raise self._refused(operation, 403, "AccessDenied")
             case Fault.THROTTLED:
                 raise BackendThrottled(self.name, operation, retry_after_s=1.0)
             case Fault.FULL:
-                raise BackendFull(self.name, operation, "no space left")
+                raise BackendFull(
+                    self.name, operation, "no space left", is_definite=True
+                )
 
     def _fail_after(self, fault: Fault | None, operation: str) -> None:
         if fault is Fault.ERROR_AFTER:
             raise self._error_500(operation)
         if fault is Fault.LOST_ANSWER:
             raise BackendUnreachable(self.name, operation, "the answer was lost")
+
+    def _refused(self, operation: str, status: int, code: str) -> BackendRefused:
+        return BackendRefused(
+            self.name, operation, code, status=status, code=code, is_definite=True
+        )
 
     def _error_500(self, operation: str) -> BackendError:
         return BackendRefused(
@@ -518,10 +553,18 @@ class MemoryBackend:
         self.blobs[storage_key] = blob
         self._hold(len(blob.body))
 
+    def _hold(self, size_bytes: int) -> None:
+        self.books.held_bytes += size_bytes
+        self.books.peak_bytes = max(self.books.peak_bytes, self.books.held_bytes)
+        if self.quota_bytes is not None and self.books.held_bytes > self.quota_bytes:
+            self.books.violations.append(
+                f"{self.books.held_bytes} bytes held, quota {self.quota_bytes}"
+            )
+
     def _remove(self, storage_key: StorageKey) -> None:
         blob = self.blobs.pop(storage_key, None)
         if blob is not None:
-            self.books.held_bytes -= len(blob.body)
+            self._hold(-len(blob.body))
 
     def _listed(self, name: StorageKey) -> ListedBlob:
         blob = self.blobs[name]

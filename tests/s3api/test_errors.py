@@ -38,6 +38,7 @@ def test_every_error_class_has_a_row():
 def make(kind):
     """An instance with every field filled."""
     values = {
+        "bool": True,
         "int": 3,
         "float": 1.5,
         "str": "te<xt",
