@@ -17,7 +17,6 @@ from s3o.ledger.ledger import Ledger
 from s3o.ledger.meta import ensure_cluster_id
 from s3o.ledger.quotas import sync_quotas
 from s3o.ledger.seam import Engine, Tx
-from s3o.model.names import BucketName
 from s3o.model.seams import Clock, Entropy, Observer, Transform
 from s3o.model.values import Bucket
 from s3o.objects.buckets import BucketDirectory, enter_buckets
@@ -165,18 +164,11 @@ async def enter_settings(
 def upload_limits(live: LiveSettings) -> UploadLimits:
     """Return what the configuration of the moment allows multipart uploads."""
 
-    def max_uploads(name: BucketName) -> int:
-        for bucket in live.current.buckets:
-            if bucket.name == name:
-                return bucket.max_multipart_uploads
-        return 0
-
     def max_bytes() -> int:
         server = live.current.server
         return server.max_object_size if server.is_max_object_size_set else 0
 
     return UploadLimits(
-        max_uploads=max_uploads,
         min_part_bytes=lambda: live.current.server.min_part_size,
         max_part_bytes=lambda: live.current.server.max_object_size,
         max_bytes=max_bytes,

@@ -19,7 +19,6 @@ from s3o.model.errors import EntityTooLarge, LedgerError, S3OError
 from s3o.model.facts import DegradedWriteRejected
 from s3o.model.multipart import Part, Upload
 from s3o.model.names import (
-    BucketName,
     ObjectKey,
     UploadId,
     make_upload_id,
@@ -46,19 +45,14 @@ from s3o.observe.operation import Operation
 DEFAULT_ALGORITHM = ChecksumAlgorithm.CRC64NVME
 
 
-def _no_limit(_bucket: BucketName) -> int:
-    return 0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadLimits:
     """What the operator allows; asked again each time.
 
-    max_uploads: of one bucket at once, 0 is no limit. min_part_bytes: of every part but
-    the last. max_part_bytes and max_bytes: of a part, and of an object (0: no limit).
+    min_part_bytes: of every part but the last. max_part_bytes and max_bytes: of a part,
+    and of an object (0: no limit).
     """
 
-    max_uploads: Callable[[BucketName], int] = _no_limit
     min_part_bytes: Callable[[], int] = lambda: limits.PART_MIN_BYTES
     max_part_bytes: Callable[[], int] = lambda: limits.PUT_BYTES
     max_bytes: Callable[[], int] = lambda: 0
@@ -115,7 +109,7 @@ class UploadStore:
             initiator=call.initiator,
             now_us=now_us,
         )
-        allowed = self._bounds.max_uploads(call.bucket.name)
+        allowed = call.bucket.max_multipart_uploads
         with self._writing("CreateMultipartUpload", call.bucket, call.key):
             return await self._ledger.write(
                 partial(create_upload, upload=new, max_uploads=allowed)
