@@ -10,6 +10,8 @@ from s3o.ledger.buckets import list_buckets
 from s3o.ledger.quotas import quota_rows
 from s3o.model.errors import LedgerUnavailable
 from s3o.model.facts import Happened, ServiceRan
+from s3o.model.names import BucketName
+from s3o.model.tenants import BucketConfig
 from tests.daemon.house import Running, running
 
 
@@ -124,3 +126,47 @@ async def test_changed_interval_counts_from_the_reload_on(
 
         assert 2 == passes()
         nursery.cancel_scope.cancel()
+
+
+async def test_accounts_come_and_go_by_reload(tmp_path: Path) -> None:
+    """A tenant is let in without a restart, and shut out with the buckets kept."""
+    one = Running(tmp_path)
+    async with running(one):
+        one.config["accounts"] = [
+            {"name": "ann", "credentials": [{"token": "anns-token"}], "quota_bytes": 7}
+        ]
+        one.write_config()
+        assert await one.reloader.reload()
+        made = await one.house.buckets.create("ann", BucketName("anns"), BucketConfig())
+        caller = one.doors._book.find_token("anns-token")
+        assert caller is not None
+        assert "ann" == caller.principal
+
+        del one.config["accounts"]
+        one.write_config()
+        assert await one.reloader.reload()
+        assert one.doors._book.find_token("anns-token") is None
+        assert made.id == one.house.buckets.find("anns").id
+
+
+async def test_a_name_that_a_tenant_has_is_not_taken_by_reload(tmp_path: Path) -> None:
+    """The new bucket's credentials would open what the tenant stored."""
+    one = Running(tmp_path)
+    async with running(one):
+        one.config["accounts"] = [
+            {"name": "ann", "credentials": [{"token": "anns-token"}]}
+        ]
+        one.write_config()
+        assert await one.reloader.reload()
+        await one.house.buckets.create("ann", BucketName("anns"), BucketConfig())
+        before = one.house.live.current
+        one.config["buckets"].append(
+            {"name": "anns", "credentials": [{"token": "another-token"}]}
+        )
+        one.write_config()
+
+        assert not await one.reloader.reload()
+        assert before is one.house.live.current
+        assert "ann" == one.house.buckets.find("anns").owner
+        assert one.doors._book.find_token("another-token") is None
+        assert "reload failed, nothing changed" == messages(one)[-1]
