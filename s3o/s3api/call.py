@@ -16,8 +16,9 @@ from s3o.model.tenants import Permission
 from s3o.model.values import Bucket, ChecksumAlgorithm
 from s3o.net.exchange import Exchange
 from s3o.s3api.answers import XML, Identity
-from s3o.s3api.authorize import authorize
+from s3o.s3api.authorize import authorize, check_expected_owner
 from s3o.s3api.credentials import Caller
+from s3o.s3api.owner import EXPECTED_SOURCE_OWNER_HEADER
 from s3o.wire.target import Query, Target
 
 Headers = Sequence[tuple[str, str]]
@@ -110,7 +111,9 @@ class Call:
 
         The only way to one. Raises AccessDenied or NoSuchBucket, as the door would.
         """
-        return authorize(self.find_bucket, self.caller, name, key, needs)
+        bucket = authorize(self.find_bucket, self.caller, name, key, needs)
+        check_expected_owner(bucket, self.fields.get(EXPECTED_SOURCE_OWNER_HEADER))
+        return bucket
 
     @property
     def query(self) -> Query:

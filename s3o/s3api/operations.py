@@ -30,7 +30,7 @@ from s3o.s3api.objects_post import ObjectForms
 from s3o.s3api.objects_read import ObjectReads
 from s3o.s3api.objects_write import ObjectWrites
 from s3o.s3api.operation import Level, Operation
-from s3o.s3api.owner import EXPECTED_OWNER_HEADER
+from s3o.s3api.owner import EXPECTED_OWNER_HEADER, EXPECTED_SOURCE_OWNER_HEADER
 from s3o.s3api.tagging import ObjectTagging
 from s3o.s3api.upload_completion import UploadCompletion
 from s3o.s3api.uploads import MultipartUploads
@@ -83,8 +83,8 @@ _HARMLESS_HEADERS = frozenset(
         *("x-amz-date", "x-amz-content-sha256", "x-amz-decoded-content-length"),
         *("x-amz-security-token", "x-amz-sdk-checksum-algorithm", "x-amz-trailer"),
         *("x-amz-user-agent", "x-amz-request-payer", "x-amz-te", "x-amz-cf-id"),
-        # The door compares it with the bucket's owner.
-        EXPECTED_OWNER_HEADER,
+        # The door, and for a copy's source the call, compare them with the owner.
+        *(EXPECTED_OWNER_HEADER, EXPECTED_SOURCE_OWNER_HEADER),
         # The C++ SDK (pyarrow) names the API version it was built for.
         "x-amz-api-version",
         # AWS refuses it on a bucket without lock and so breaks clean-ups: ignored.

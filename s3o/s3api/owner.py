@@ -7,6 +7,7 @@ from s3o.model.tenants import display_name
 from s3o.wire.xml_write import element, leaf
 
 EXPECTED_OWNER_HEADER = "x-amz-expected-bucket-owner"
+EXPECTED_SOURCE_OWNER_HEADER = "x-amz-source-expected-bucket-owner"
 
 
 def owner_id(principal: str) -> str:

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from s3o.s3api.owner import owner_id
 from tests.behaviour.service import SECRETS, open_service
 
 SECRETS.update(
@@ -139,6 +140,24 @@ async def test_a_copy_needs_both_sides(service):
     assert [200, 403, 403, 403] == [
         answer.status for answer in (mine, others, into, reading)
     ]
+
+
+async def test_a_copy_compares_the_owner_that_is_expected_of_its_source(service):
+    """A bucket may have changed hands since the client learnt its name."""
+    await service.ask("PUT", "/photos/p", body=b"photo")
+    name = "x-amz-source-expected-bucket-owner"
+    outcomes = [
+        await ask(
+            service,
+            "annskey",
+            "PUT",
+            "/anns/p",
+            headers={"x-amz-copy-source": "/photos/p", name: expected},
+        )
+        for expected in (owner_id("bucket:photos"), owner_id("ann"), "123456789012")
+    ]
+
+    assert [(200, ""), DENIED, DENIED] == outcomes
 
 
 async def test_no_upload_id_leads_to_the_others_upload(service):
