@@ -271,7 +271,8 @@ async def _settle_parts(
     """
     now_us = finish.now_us
     pinned, others = await _split_attempts(tx, upload)
-    native_bytes = await release_attempts(tx, upload, moves, now_us)
+    flying_bytes = await release_attempts(tx, upload, moves, now_us)
+    native_bytes = flying_bytes or 0
     for part in others:
         if part.is_native:
             moves.add(part.backend, reserved=-part.stored_bytes)
@@ -301,6 +302,7 @@ async def _settle_parts(
             upload,
             upload.backend_upload_id,
             native_bytes,
+            is_ambiguous=flying_bytes is not None,
             moves=moves,
             now_us=now_us,
         )

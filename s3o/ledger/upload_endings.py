@@ -91,8 +91,10 @@ async def _end(tx: Tx, upload: Upload, moves: QuotaMoves, now_us: int) -> None:
     )
     native_bytes = await _sum_parts(tx, upload, moves)
     await tx.run("remove_parts", upload_id=upload.upload_id)
-    native_bytes += await release_attempts(tx, upload, moves, now_us)
-    await _queue_native(tx, upload, native_bytes, moves=moves, now_us=now_us)
+    flying_bytes = await release_attempts(tx, upload, moves, now_us)
+    await _queue_native(
+        tx, upload, native_bytes, flying_bytes, moves=moves, now_us=now_us
+    )
     await close_upload(tx, upload, UploadState.ABORTED)
 
 
@@ -112,31 +114,42 @@ async def _sum_parts(tx: Tx, upload: Upload, moves: QuotaMoves) -> int:
 
 async def release_attempts(
     tx: Tx, upload: Upload, moves: QuotaMoves, now_us: int
-) -> int:
-    """Take the announced attempts; return the native ones' bytes, still unaccounted."""
-    native_bytes = 0
+) -> int | None:
+    """Take the announced attempts; return the native ones' bytes, still unaccounted.
+
+    None: there is no native one, so nothing can arrive late in the backend's upload.
+    """
+    flying_bytes: int | None = None
     for row in await tx.all("take_part_intents", upload_id=upload.upload_id):
         intent = intent_of(row)
         if intent.is_native_part:
             moves.add(intent.backend, reserved=-intent.stored_bytes)
             moves.charge(upload.bucket_id, -intent.size)
-            native_bytes += intent.stored_bytes
+            flying_bytes = (flying_bytes or 0) + intent.stored_bytes
         else:
             await release_taken(
                 tx, intent, moves, UPLOAD_ENDED, now_us, is_ambiguous=True
             )
-    return native_bytes
+    return flying_bytes
 
 
 async def _queue_native(
-    tx: Tx, upload: Upload, native_bytes: int, *, moves: QuotaMoves, now_us: int
+    tx: Tx,
+    upload: Upload,
+    native_bytes: int,
+    flying_bytes: int | None,
+    *,
+    moves: QuotaMoves,
+    now_us: int,
 ) -> None:
     """Queue what the backend holds under the upload's own name."""
+    native_bytes += flying_bytes or 0
+    was_completing = upload.state is UploadState.COMPLETING
     if upload.backend is None or upload.backend_upload_id is None:
         if native_bytes:
             raise LedgerDamaged("multipart_parts", "native parts of no native upload")
         return
-    if upload.state is UploadState.COMPLETING:
+    if was_completing:
         # The backend may have made a blob of it, so both forms are got rid of.
         assert upload.storage_key is not None
         discard = Discard(
@@ -155,6 +168,7 @@ async def _queue_native(
         upload,
         upload.backend_upload_id,
         native_bytes,
+        is_ambiguous=was_completing or flying_bytes is not None,
         moves=moves,
         now_us=now_us,
     )

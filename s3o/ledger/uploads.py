@@ -191,7 +191,13 @@ async def finish_binding(
     if upload is not None and upload.backend_upload_id is None:
         moves = QuotaMoves()
         await queue_native_abort(
-            tx, upload, backend_upload_id, 0, moves=moves, now_us=now_us
+            tx,
+            upload,
+            backend_upload_id,
+            0,
+            is_ambiguous=False,
+            moves=moves,
+            now_us=now_us,
         )
         await moves.apply(tx)
     return False
@@ -203,10 +209,16 @@ async def queue_native_abort(
     backend_upload_id: str,
     stored_bytes: int,
     *,
+    is_ambiguous: bool,
     moves: QuotaMoves,
     now_us: int,
 ) -> None:
-    """Queue a backend's own upload to be aborted, again later for late parts."""
+    """Queue a backend's own upload to be aborted.
+
+    is_ambiguous: a part of it may still arrive, so the abort is repeated later and its
+    bytes count until then. Otherwise they are gone once the backend has confirmed, and
+    their room is free at once.
+    """
     if upload.backend is None or upload.storage_key is None:
         raise LedgerDamaged("multipart_uploads", "an upload without its backend")
     discard = Discard(
@@ -216,7 +228,7 @@ async def queue_native_abort(
         storage_key=upload.storage_key,
         size_bytes=stored_bytes,
         reason=UPLOAD_ENDED,
-        is_ambiguous=True,
+        is_ambiguous=is_ambiguous,
         backend_upload_id=backend_upload_id,
     )
     await enqueue(tx, discard, moves, now_us)

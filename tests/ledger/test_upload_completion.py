@@ -230,7 +230,7 @@ async def test_an_unused_native_upload_is_aborted(uploader: Uploader) -> None:
     await uploader.finish(await uploader.begin(upload, manifest_of(part)))
 
     (row,) = await queued(uploader.engine)
-    assert (upload.storage_key, f"native-{upload.upload_id}", True) == (
+    assert (upload.storage_key, f"native-{upload.upload_id}", False) == (
         row.storage_key,
         row.backend_upload_id,
         row.is_ambiguous,
