@@ -7,6 +7,7 @@ from s3o.services.breaker_watchdog import BreakerWatchdog
 from s3o.services.cleanup_queue import LONE_GRACE_S, CleanupQueue
 from s3o.services.heartbeats import Heartbeats
 from s3o.services.ledger_upkeep import LedgerUpkeep
+from s3o.services.multipart_cleanup import MultipartCleanup
 from s3o.services.pending_reaper import PendingReaper, ReaperPace
 from s3o.services.runner import Runner
 from s3o.services.service import NoLeases
@@ -55,9 +56,27 @@ class Services:
         self._upkeep = LedgerUpkeep(
             house.ledger, observer, world.clock, stopping=self._stopping
         )
+        multipart = MultipartCleanup(
+            house.ledger,
+            house.fleet,
+            observer,
+            world.clock,
+            idle_s=lambda: live.current.cleanup_queue.multipart_stale_timeout,
+            live=house.writes.storage_keys,
+            poke_cleanup=cleanup.poke,
+            stopping=self._stopping,
+        )
         watchdog = BreakerWatchdog(house.ledger, house.fleet)
         self.runner = Runner(
-            [self._usage, watchdog, cleanup, reaper, heartbeats, self._upkeep],
+            [
+                self._usage,
+                watchdog,
+                cleanup,
+                reaper,
+                heartbeats,
+                multipart,
+                self._upkeep,
+            ],
             NoLeases(),
             observer,
             world.clock,

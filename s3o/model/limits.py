@@ -98,6 +98,7 @@ BACKEND_UPLOAD_ID_BYTES = 1024  # the longest known has about 250
 BACKEND_KEEPALIVE_S = 3600.0  # of white space before the answer to Complete or Copy
 BACKEND_SKIP_BYTES = MIB  # read past when a provider ignores Range
 BACKEND_VERSION_PAGES = 100  # of one name, each with a thousand of its versions
+BACKEND_UPLOAD_PAGES = 100  # of uploads under way, in the whole bucket
 BACKEND_DELETES = 8  # at once, where a provider deletes one by one
 
 # Ledger.
@@ -107,6 +108,7 @@ CLEANUP_ATTEMPTS = 10
 CLEANUP_BATCH = 1000
 REAPER_BATCH = 200
 TOMBSTONE_BATCH = 500
+UPLOAD_BATCH = 500
 
 # Configuration files.
 CONFIG_BYTES = 4 * MIB

@@ -47,7 +47,7 @@ async def delete_blobs(
         else:
             refused[row.storage_key] = error
     await _abort_uploads(backend, rows, refused)
-    names = [name for name in names if name not in refused]
+    names = [name for name in dict.fromkeys(names) if name not in refused]
     outcomes = await backend.delete(names) if names else []
     by_name = {outcome.storage_key: outcome for outcome in outcomes}
     for storage_key, error in refused.items():

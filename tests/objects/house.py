@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -25,27 +25,34 @@ from s3o.model.values import (
     ObjectFacts,
     ObjectVersion,
     QuotaRow,
+    Traits,
     WriteConditions,
 )
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.room import RoomMaker
 from s3o.objects.store import ObjectStore
+from s3o.objects.uploads import UploadLimits
 from s3o.objects.write import PutCall
 from s3o.policy.breaker import CircuitBreaker
 from s3o.policy.identity import IdentityTransform
 from s3o.services.cleanup_queue import LONE_GRACE_S, CleanupQueue
+from s3o.services.multipart_cleanup import MultipartCleanup
 from s3o.services.pending_reaper import PendingReaper, ReaperPace
 from s3o.services.runner import Runner
 from s3o.services.service import NoLeases
 from tests.backends.rig import Rig, make_rig
 from tests.fakes.clock import START_US
 from tests.fakes.entropy import SeededEntropy
+from tests.fakes.memory_backend import EVERYTHING
 from tests.fakes.sources import BytesSource
 
 KEY = ObjectKey("cat.jpg")
 GIB = 1024**3
 # Silence of the reaper, readers' grace, the repeats of an ambiguous name; with margins.
 WAITS_S = (2, 301, 2, 301, 3_601, 86_401)
+
+# Parts of any size, everywhere: a test of uploads need not be large.
+SMALL_PARTS = replace(EVERYTHING, min_part_bytes=1)
 
 MakeEngine = Callable[[sqlite3.Connection], Engine]
 
@@ -60,6 +67,7 @@ class House:
     bucket: Bucket
     cleanup: CleanupQueue
     reaper: PendingReaper
+    sweep: MultipartCleanup
     room: RoomMaker
     reads: LiveReads
     connection: sqlite3.Connection
@@ -202,12 +210,14 @@ async def open_house(
     transform: Transform | None = None,
     make_engine: MakeEngine = InlineEngine,
     quotas: dict[str, int] | None = None,
+    traits: Traits = SMALL_PARTS,
 ) -> AsyncIterator[House]:
     """Build an empty one: bucket photos, backends by default one and two (1 GiB)."""
     quotas = quotas or {"one": GIB, "two": GIB}
     rig = make_rig(*quotas)
     for name, quota in quotas.items():
         rig.inner[name].quota_bytes = quota
+        rig.inner[name].traits = traits
     connection = open_inline(now_us=START_US)
     ledger = Ledger(
         make_engine(connection),
@@ -258,6 +268,7 @@ def _assemble(
         SeededEntropy(0, "store"),
         cluster_id="c" * 32,
         max_object_size=lambda: GIB,
+        upload_limits=UploadLimits(min_part_bytes=lambda: 1),
         live=live,
         reads=reads,
         room=room,
@@ -282,6 +293,16 @@ def _assemble(
         pace=lambda: ReaperPace(min_age_s=300.0),
         stopping=stopping,
     )
+    sweep = MultipartCleanup(
+        ledger,
+        rig.fleet,
+        rig.observer,
+        rig.clock,
+        idle_s=lambda: 86_400.0,
+        live=live.storage_keys,
+        poke_cleanup=cleanup.poke,
+        stopping=stopping,
+    )
     return House(
         rig=rig,
         ledger=ledger,
@@ -289,6 +310,7 @@ def _assemble(
         bucket=bucket,
         cleanup=cleanup,
         reaper=reaper,
+        sweep=sweep,
         room=room,
         reads=reads,
         connection=connection,

@@ -1,0 +1,274 @@
+"""End the multipart uploads nobody goes on with, here and on the backends.
+
+An upload without a sign of life for `multipart_stale_timeout` is aborted as its client
+would abort it. A clock that jumps must not end one that is being filled, so it must
+also have stood still for an hour by our own monotonic clock.
+
+A backend may hold an upload of its own that serves nobody: its Create or Abort was lost
+with its process. Such a one is aborted only on positive evidence: it lies under the
+name of an upload that has ended here, or whose binding was never answered; a name is
+given out once. What is merely unknown is reported, never touched: the bucket on the
+backend may hold more than ours. The row that is the evidence is forgotten once a
+listing shows nothing of its name.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+
+import trio
+
+from s3o.backends.fleet import Fleet
+from s3o.backends.guard import Guarded
+from s3o.ledger.ledger import Ledger
+from s3o.ledger.seam import Tx
+from s3o.ledger.upload_endings import abort_upload
+from s3o.ledger.uploads import (
+    expire_completed,
+    finished_native,
+    forget_upload,
+    look_up,
+    stale_uploads,
+)
+from s3o.model.errors import BackendError, StateError
+from s3o.model.facts import Happened
+from s3o.model.limits import BACKEND_UPLOAD_PAGES, UPLOAD_BATCH
+from s3o.model.multipart import Upload, UploadState
+from s3o.model.names import BackendName, StorageKey, UploadId, parse_storage_key
+from s3o.model.seams import Clock, Observer
+from s3o.observe.operation import Operation
+from s3o.services.service import Wakeup
+
+INTERVAL_S = 3600.0
+# How long something must have stood still by our own clock, whatever others say.
+QUIET_S = 3600.0
+REMEMBER_S = 86_400.0  # a Complete may be repeated for a day
+
+
+class MultipartCleanup:
+    """The service; live returns the names being written in this process."""
+
+    name = "multipart-cleanup"
+    is_exclusive = True
+    gather_s = 0.0
+    interval_s = INTERVAL_S
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        observer: Observer,
+        clock: Clock,
+        *,
+        idle_s: Callable[[], float],
+        live: Callable[[], Sequence[StorageKey]],
+        poke_cleanup: Callable[[], None],
+        stopping: trio.Event,
+    ) -> None:
+        self.wakeup = Wakeup()
+        self._ledger = ledger
+        self._fleet = fleet
+        self._observer = observer
+        self._clock = clock
+        self._idle_s = idle_s
+        self._live = live
+        self._poke_cleanup = poke_cleanup
+        self._stopping = stopping
+        self._stale = _Quiet()
+        self._ended = _Quiet()
+        self._unknown: dict[BackendName, frozenset[str]] = {}
+
+    async def run_once(self) -> str:
+        """Abort what is stale; sweep what the backends have left over."""
+        aborted = await self._abort_stale()
+        before_us = self._clock.now_us() - round(REMEMBER_S * 1_000_000)
+        await self._ledger.write(partial(expire_completed, before_us=before_us))
+        swept = await self._sweep()
+        found = [
+            f"aborted {aborted} stale uploads" if aborted else "",
+            f"ended {swept} on backends" if swept else "",
+        ]
+        return ", ".join(text for text in found if text)
+
+    async def _abort_stale(self) -> int:
+        idle_us = round(self._idle_s() * 1_000_000)
+        found = await self._ledger.scan(
+            partial(
+                stale_uploads,
+                idle_before_us=self._clock.now_us() - idle_us,
+                limit=UPLOAD_BATCH,
+            )
+        )
+        now_s = self._clock.monotonic_s()
+        marks = {upload.upload_id: upload.active_at_us for upload in found}
+        quiet = self._stale.observe(marks, now_s)
+        count = 0
+        for upload in found:
+            if self._stopping.is_set():
+                break
+            if upload.upload_id in quiet and not self._is_being_filled(upload):
+                count += await self._abort(upload)
+        if count:
+            self._poke_cleanup()
+        return count
+
+    def _is_being_filled(self, upload: Upload) -> bool:
+        """Whether this process sends a part of the key; one may take days."""
+        for name in self._live():
+            own, _, number = name.partition("#")
+            if number:
+                if own == upload.storage_key:
+                    return True
+                continue
+            if parse_storage_key(name).key in (upload.key, None):
+                return True
+        return False
+
+    async def _abort(self, upload: Upload) -> bool:
+        async def step(tx: Tx) -> bool:
+            now = await look_up(tx, upload.upload_id)
+            if now is None or now.active_at_us != upload.active_at_us:
+                return False
+            await abort_upload(
+                tx,
+                upload.bucket_id,
+                upload.key,
+                upload.upload_id,
+                self._clock.now_us(),
+            )
+            return True
+
+        with Operation(
+            self._observer, self._clock, "MultipartCleanup", key=upload.key
+        ) as operation:
+            operation.backend = upload.backend or ""
+            try:
+                return await self._ledger.write(step)
+            except StateError:
+                return False  # it has ended by itself
+
+    async def _sweep(self) -> int:
+        count = 0
+        marks: dict[UploadId, int] = {}
+        leftovers: list[tuple[Guarded, list[Upload]]] = []
+        for backend in self._fleet:
+            if backend.traits.has_multipart and backend.may_call():
+                rows = await self._rows_of(backend)
+                marks |= {row.upload_id: _state_mark(row) for row in rows}
+                leftovers.append((backend, rows))
+        quiet = self._ended.observe(marks, self._clock.monotonic_s())
+        for backend, rows in leftovers:
+            ripe = [row for row in rows if row.upload_id in quiet]
+            if ripe and not self._stopping.is_set():
+                count += await self._sweep_backend(backend, rows, ripe)
+        return count
+
+    async def _rows_of(self, backend: Guarded) -> list[Upload]:
+        """Return the uploads under whose names backend should hold none of its own."""
+        found: list[Upload] = []
+        after = ""
+        while True:
+            page = await self._ledger.scan(
+                partial(
+                    finished_native,
+                    backend=backend.name,
+                    limit=UPLOAD_BATCH,
+                    after=after,
+                )
+            )
+            found += page
+            if len(page) < UPLOAD_BATCH or len(found) >= BACKEND_UPLOAD_PAGES * 1000:
+                return found
+            after = page[-1].upload_id
+
+    async def _sweep_backend(
+        self, backend: Guarded, rows: Sequence[Upload], ripe: Sequence[Upload]
+    ) -> int:
+        """Abort what lies under ripe rows' names; forget rows that nothing lies under.
+
+        The rows were read before the listing, so what it does not show is gone.
+        """
+        count = 0
+        try:
+            listed = await _list_all(backend)
+            if listed is None:
+                return 0
+            for row in ripe:
+                assert row.storage_key is not None, "it is bound"
+                for backend_upload_id in listed.get(row.storage_key, ()):
+                    await backend.abort_upload(row.storage_key, backend_upload_id)
+                    count += 1
+                is_clean = row.storage_key not in listed
+                if is_clean and row.state is not UploadState.OPENING:
+                    await self._ledger.write(
+                        partial(forget_upload, upload_id=row.upload_id)
+                    )
+        except BackendError:
+            return count  # the next pass goes on
+        await self._report_unknown(backend, listed, rows)
+        return count
+
+    async def _report_unknown(
+        self,
+        backend: Guarded,
+        listed: Mapping[StorageKey, Collection[str]],
+        rows: Sequence[Upload],
+    ) -> None:
+        """Tell of uploads with names of our shape that no row explains, twice seen."""
+        live = await self._ledger.scan(
+            partial(stale_uploads, idle_before_us=1 << 62, limit=len(listed) + 1)
+        )
+        explained = {row.storage_key for row in (*rows, *live)}
+        unknown = frozenset(name for name in listed if name not in explained)
+        lasting = unknown & self._unknown.get(backend.name, frozenset())
+        self._unknown[backend.name] = unknown
+        if lasting:
+            self._observer.note(
+                Happened(
+                    level="warning",
+                    message="a backend holds multipart uploads that are not known here",
+                    fields=(("backend", backend.name), ("count", len(lasting))),
+                )
+            )
+
+
+def _state_mark(upload: Upload) -> int:
+    return list(UploadState).index(upload.state)
+
+
+async def _list_all(backend: Guarded) -> dict[StorageKey, list[str]] | None:
+    """Return the backend's own uploads with names of our shape; None: too many."""
+    found: dict[StorageKey, list[str]] = {}
+    token: str | None = None
+    for _ in range(BACKEND_UPLOAD_PAGES):
+        page = await backend.list_uploads("", token)
+        for upload in page.uploads:
+            try:
+                parse_storage_key(upload.name)
+            except ValueError:
+                continue  # somebody else's
+            found.setdefault(StorageKey(upload.name), []).append(upload.upload_id)
+        token = page.next_token
+        if token is None:
+            return found
+    return None
+
+
+class _Quiet:
+    """Since when, by our own clock, something has stood still."""
+
+    def __init__(self) -> None:
+        self._seen: dict[UploadId, tuple[int, float]] = {}
+
+    def observe(self, marks: Mapping[UploadId, int], now_s: float) -> set[UploadId]:
+        """Take what is seen now; return what has been the same for QUIET_S."""
+        seen: dict[UploadId, tuple[int, float]] = {}
+        for upload_id, mark in marks.items():
+            before = self._seen.get(upload_id)
+            since_s = before[1] if before is not None and before[0] == mark else now_s
+            seen[upload_id] = (mark, since_s)
+        self._seen = seen
+        return {
+            upload_id
+            for upload_id, (_, since_s) in seen.items()
+            if now_s - since_s >= QUIET_S
+        }
