@@ -17,7 +17,13 @@ from s3o.ledger.commits import Commit, Committed, commit_object
 from s3o.ledger.intents import Choose, drop_intent
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.seam import Step, Tx
-from s3o.model.errors import BackendsFailed, LedgerError, NoRoom, WriteLost
+from s3o.model.errors import (
+    BackendError,
+    BackendsFailed,
+    LedgerError,
+    NoRoom,
+    WriteLost,
+)
 from s3o.model.facts import IntentOpened, IntentResolved
 from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import Clock, Observer
@@ -29,6 +35,14 @@ Reserve = Callable[[Tx, Choose], Coroutine[object, None, T]]
 
 # Long enough for a group commit behind a slow disk, short enough for a shutdown.
 DROP_S = 10.0
+
+
+def left_nothing(error: BaseException) -> bool:
+    """Whether the backend call that failed so certainly stored nothing, now or later.
+
+    Then one delete, for safety, is enough; otherwise late bytes must be looked for.
+    """
+    return isinstance(error, BackendError) and error.is_definite
 
 
 class Announcer:

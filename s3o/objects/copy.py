@@ -53,7 +53,7 @@ from s3o.model.values import (
     StoredObject,
     WriteConditions,
 )
-from s3o.objects.announce import Announcer
+from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.read import ObjectReader, order_for_read
 from s3o.objects.write import PutCall, Writer
@@ -259,7 +259,9 @@ class Copier:
             await self._announcer.drop(
                 storage_key,
                 "copy failed",
-                is_ambiguous=not isinstance(error, BlobDamaged),
+                is_ambiguous=not (
+                    isinstance(error, BlobDamaged) or left_nothing(error)
+                ),
             )
             raise
 

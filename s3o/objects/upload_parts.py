@@ -48,7 +48,7 @@ from s3o.model.names import (
 )
 from s3o.model.seams import Clock, DigestedSource, Entropy, Observer, Transform
 from s3o.model.values import BlobHeaders, Bucket, PutReceipt, QuotaRow, Usage
-from s3o.objects.announce import Announcer
+from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.failover import Failover
 from s3o.objects.flow import ReplayableSource, StoredSource
 from s3o.objects.live import LiveWrites
@@ -276,9 +276,13 @@ class PartWriter:
         except _PROVEN_NON_STARTS:
             await self._drop(opened, "backend held back", was_started=False)
             raise
-        except BaseException:
+        except BaseException as error:
             # A blob whose last bytes went out may still appear, however late.
-            await self._drop(opened, "write failed", is_ambiguous=stored.is_complete)
+            await self._drop(
+                opened,
+                "write failed",
+                is_ambiguous=stored.is_complete and not left_nothing(error),
+            )
             raise
         return await self._commit(call, opened, stored, receipt)
 

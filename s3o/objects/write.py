@@ -52,7 +52,7 @@ from s3o.model.values import (
     PutReceipt,
     WriteConditions,
 )
-from s3o.objects.announce import Announcer
+from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.failover import Failover
 from s3o.objects.flow import ReplayableSource, StoredSource
 from s3o.objects.live import LiveWrites
@@ -175,10 +175,12 @@ class Writer:
                 storage_key, "backend held back", is_ambiguous=False
             )
             raise
-        except BaseException:
+        except BaseException as error:
             # A blob whose last bytes went out may still appear, however late.
             await self._announcer.drop(
-                storage_key, "write failed", is_ambiguous=stored.is_complete
+                storage_key,
+                "write failed",
+                is_ambiguous=stored.is_complete and not left_nothing(error),
             )
             raise
         return await self._commit(call, storage_key, stored, receipt)

@@ -22,6 +22,7 @@ class Fault(StrEnum):
     STORE_THEN_HANG = "store then hang"
     STORE_PART = "store part"  # stores half of the body, no answer ever
     FORBIDDEN = "forbidden"  # expired credentials
+    REFUSED = "refused"  # the whole body was read, nothing is stored, and it says so
     THROTTLED = "throttled"
     FULL = "full"
     MISSING = "missing"  # 404 for a blob or an upload that exists
@@ -43,6 +44,7 @@ _ANY = (
     Fault.THROTTLED,
 )
 _LATE = (
+    Fault.REFUSED,
     Fault.ERROR_AFTER,
     Fault.LOST_ANSWER,
     Fault.HANG_THEN_STORE,

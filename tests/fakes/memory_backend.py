@@ -174,6 +174,8 @@ class MemoryBackend:
         self, fault: Fault | None, operation: str, effect: Callable[[], T]
     ) -> T:
         """Let the call have its effect, now or later, and answer."""
+        if fault is Fault.REFUSED:
+            raise self._refused(operation, 403, "QuotaExceeded")
         if fault is Fault.HANG_THEN_STORE:
             at_s = self._clock.monotonic_s() + self._late_s
             self._late.append((at_s, effect))
@@ -336,7 +338,7 @@ class MemoryBackend:
 
         def store() -> PutReceipt:
             self._store(storage_key, blob)
-            return PutReceipt(etag=blob.etag)
+            return PutReceipt(etag=blob.etag, etag_is_md5=self._etag_is_md5)
 
         return await self._finish(fault, "copy", store)
 
@@ -363,8 +365,7 @@ class MemoryBackend:
         body = self._spoil(fault, source_key, body)
 
         def store() -> PutReceipt:
-            self._store_part(storage_key, upload_id, number, body)
-            return PutReceipt(etag=digests_of(body).md5)
+            return self._store_part(storage_key, upload_id, number, body)
 
         return await self._finish(fault, "copy_part", store)
 

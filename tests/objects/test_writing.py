@@ -143,6 +143,28 @@ async def test_small_body_is_replayed_on_the_next_backend(
     await _ends_clean(house, NEW)
 
 
+@pytest.mark.parametrize(
+    ("fault", "repeats"), [(Fault.REFUSED, 0), (Fault.ERROR_AFTER, 3)]
+)
+async def test_only_bytes_that_may_still_come_are_looked_for_again(
+    house: House, fault: Fault, repeats: int, autojump_clock: MockClock
+) -> None:
+    """A full provider refuses every PUT: its room must not count as owed for a day."""
+    inner = house.rig.inner["one"]
+    inner.faults.next("put", fault)
+    await house.put(NEW)
+    assert len(NEW) == (await house.quota("one")).orphan_bytes
+    await trio.sleep(61)  # the readers' grace
+    await house.cleanup.run_once()
+    held = (await house.quota("one")).orphan_bytes
+    await house.drain()
+
+    assert (len(NEW) if repeats else 0) == held
+    deletes = [names for call, names in inner.books.calls if call == "delete"]
+    assert 1 + repeats == len(deletes)
+    await _ends_clean(house, NEW)
+
+
 async def test_large_body_fails_with_its_backend(
     house: House, autojump_clock: MockClock
 ) -> None:
