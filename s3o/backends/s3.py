@@ -97,7 +97,7 @@ class S3Backend:
             self._writer,
             self._presence,
             self._versions,
-            has_conditional_copy=profile.has_conditional_copy,
+            profile,
         )
 
     @property

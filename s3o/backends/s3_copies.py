@@ -8,6 +8,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 """
 
 from s3o.backends import s3_answers
+from s3o.backends.profiles import Profile
 from s3o.backends.s3_calls import Call, Caller, Reply
 from s3o.backends.s3_presence import Presence
 from s3o.backends.s3_sending import described
@@ -40,14 +41,13 @@ class S3Copies:
         writer: HeadWriter,
         presence: Presence,
         versions: Versions,
-        *,
-        has_conditional_copy: bool,
+        profile: Profile,
     ) -> None:
         self._caller = caller
         self._writer = writer
         self._presence = presence
         self._versions = versions
-        self._has_conditional_copy = has_conditional_copy
+        self._profile = profile
 
     async def copy(
         self,
@@ -62,7 +62,7 @@ class S3Copies:
             (_SOURCE, self._writer.copy_source(source_key)),
             ("x-amz-metadata-directive", "REPLACE"),
         ]
-        if expected_etag and self._has_conditional_copy:
+        if expected_etag and self._profile.has_conditional_copy:
             signed.append((f"{_SOURCE}-if-match", f'"{expected_etag}"'))
         call = self._put("CopyObject", storage_key, (), tuple(signed))
         try:
@@ -72,7 +72,11 @@ class S3Copies:
         version = s3_answers.read_version(reply.fields)
         self._versions.note_version(version)
         etag = self._read(call, reply)
-        return PutReceipt(etag=etag, backend_version=version)
+        return PutReceipt(
+            etag=etag,
+            backend_version=version,
+            etag_is_md5=self._is_md5(etag, reply),
+        )
 
     async def copy_part(
         self,
@@ -102,7 +106,11 @@ class S3Copies:
             raise await self._presence.explain(refused, source_key) from None
         except BadAnswer as error:
             raise self._caller.translate(error, call.operation) from error
-        return PutReceipt(etag=etag)
+        return PutReceipt(etag=etag, etag_is_md5=self._is_md5(etag, reply))
+
+    def _is_md5(self, etag: str, reply: Reply) -> bool:
+        """Whether the ETag is the MD5 of the copied bytes, so that it proves them."""
+        return self._profile.etag_is_md5 and s3_answers.is_md5(etag, reply.fields)
 
     def _put(
         self, operation: str, storage_key: StorageKey, query: Pairs, signed: Pairs

@@ -27,13 +27,15 @@ class Scripted:
     """One reaction to one request.
 
     reads: how much of the body is read before answering (None: all of it). pause_s:
-    waited before answering. drip: bytes per send, with pause_s between them.
+    waited before answering. drip: bytes per send, with pause_s between them;
+    is_head_whole: the answer's head is not dripped.
     """
 
     answer: bytes = b""
     reads: int | None = None
     pause_s: float = 0.0
     drip: int | None = None
+    is_head_whole: bool = False
     then: Then = Then.KEEP
 
 
@@ -139,11 +141,15 @@ class ScriptedServer:
         return rest
 
     async def _react(self, stream: MemoryStream, reaction: Scripted) -> bool:
-        step = reaction.drip or len(reaction.answer) or 1
-        for at in range(0, len(reaction.answer), step):
+        answer = reaction.answer
+        if reaction.is_head_whole:
+            head, end, answer = answer.partition(b"\r\n\r\n")
+            await stream.send_vectored([head + end])
+        step = reaction.drip or len(answer) or 1
+        for at in range(0, len(answer), step):
             if reaction.pause_s:
                 await trio.sleep(reaction.pause_s)
-            await stream.send_vectored([reaction.answer[at : at + step]])
+            await stream.send_vectored([answer[at : at + step]])
         match reaction.then:
             case Then.KEEP:
                 return True
