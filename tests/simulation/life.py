@@ -6,9 +6,10 @@ what a killed process could not. Its connections are reset. The disk is an SQLit
 connection that is kept; what was not committed is rolled back by the next life.
 """
 
+import inspect
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -18,7 +19,7 @@ import trio
 
 from s3o.backends.call import CallMeter
 from s3o.backends.fleet import Fleet
-from s3o.backends.seam import BlobReader, DeleteOutcome
+from s3o.backends.seam import BlobReader
 from s3o.backends.usage import UsageCounters
 from s3o.config.settings import Settings
 from s3o.daemon.backends import guard
@@ -30,8 +31,8 @@ from s3o.ledger.sqlite import InlineEngine, open_inline
 from s3o.model.errors import CommitUnknown, LedgerError, LedgerUnavailable
 from s3o.model.facts import Crashed, Fact, IntentResolved
 from s3o.model.names import BackendName, StorageKey
-from s3o.model.seams import ByteSource, Clock, Entropy, Observer
-from s3o.model.values import BlobHeaders, BlobInfo, BlobPage, Interval, PutReceipt
+from s3o.model.seams import Clock, Entropy, Observer
+from s3o.model.values import Interval
 from s3o.net.memory import MemoryStream, memory_stream_pair
 from s3o.net.streams import ConnectionBroken
 from s3o.policy.identity import IdentityTransform
@@ -303,20 +304,27 @@ class _Watcher:
 
 
 class _Provider:
-    """A provider as one process reaches it: not at all once it is dead."""
+    """A provider as one process reaches it: not at all once it is dead.
+
+    Every call of the backend's seam is two of the process's: sent, and answered.
+    """
 
     def __init__(self, inner: MemoryBackend, seam: Callable[[], None]) -> None:
-        self.name = inner.name
         self._inner = inner
         self._seam = seam
 
-    async def put(
-        self, storage_key: StorageKey, source: ByteSource, headers: BlobHeaders
-    ) -> PutReceipt:
-        self._seam()
-        receipt = await self._inner.put(storage_key, source, headers)
-        self._seam()
-        return receipt
+    def __getattr__(self, name: str) -> object:
+        there = getattr(self._inner, name)
+        if not inspect.iscoroutinefunction(there):
+            return there
+
+        async def call(*given: object, **more: object) -> object:
+            self._seam()
+            answer = await there(*given, **more)
+            self._seam()
+            return answer
+
+        return call
 
     @asynccontextmanager
     async def open(
@@ -325,26 +333,6 @@ class _Provider:
         self._seam()
         async with self._inner.open(storage_key, interval) as reader:
             yield reader
-
-    async def head(self, storage_key: StorageKey) -> BlobInfo:
-        self._seam()
-        return await self._inner.head(storage_key)
-
-    async def delete(self, storage_keys: Sequence[StorageKey]) -> list[DeleteOutcome]:
-        self._seam()
-        outcomes = await self._inner.delete(storage_keys)
-        self._seam()
-        return outcomes
-
-    async def list_page(
-        self, prefix: str, token: str | None = None, limit: int = 1000
-    ) -> BlobPage:
-        self._seam()
-        return await self._inner.list_page(prefix, token, limit)
-
-    async def probe(self) -> None:
-        self._seam()
-        await self._inner.probe()
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
