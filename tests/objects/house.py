@@ -71,6 +71,7 @@ class House:
     room: RoomMaker
     reads: LiveReads
     connection: sqlite3.Connection
+    transform: Transform
     stopping: trio.Event = field(default_factory=trio.Event)
 
     async def put(
@@ -314,5 +315,13 @@ def _assemble(
         room=room,
         reads=reads,
         connection=connection,
+        transform=transform or IdentityTransform(),
         stopping=stopping,
+    )
+
+
+def succeed(house: House) -> House:
+    """Return the next process's house over the same ledger and backends."""
+    return _assemble(
+        house.rig, house.ledger, house.bucket, house.connection, house.transform
     )
