@@ -20,10 +20,11 @@ from s3o.ledger.objects import find_current
 from s3o.ledger.pending import IntentRow
 from s3o.ledger.quotas import QuotaMoves
 from s3o.ledger.seam import Row, Tx, Value
-from s3o.model.errors import LedgerError
-from s3o.model.names import BackendName
+from s3o.model.errors import BackendsFailed, LedgerError, NoSuchKey
+from s3o.model.names import BackendName, StorageKey
 from s3o.objects.announce import Announcer
 from s3o.objects.live import LiveReads
+from s3o.objects.read import ObjectReader
 from s3o.objects.room import Patience
 from s3o.services import cleanup_queue, pending_reaper
 from s3o.services.heartbeats import Heartbeats
@@ -291,3 +292,30 @@ def writes_do_not_wait(patch: pytest.MonkeyPatch) -> None:
         return False
 
     patch.setattr(Patience, "make_room", make_room)
+
+
+@killed_by("late bytes")
+def writers_never_drop_twice(patch: pytest.MonkeyPatch) -> None:
+    """A request that was given up counts as never sent."""
+    drop = Announcer.drop
+
+    async def drop_once(
+        self: Announcer, storage_key: StorageKey, reason: str, *, is_ambiguous: bool
+    ) -> None:
+        await drop(self, storage_key, reason, is_ambiguous=False)
+
+    patch.setattr(Announcer, "drop", drop_once)
+
+
+@killed_by("missing blob")
+def providers_decide_what_exists(patch: pytest.MonkeyPatch) -> None:
+    """A backend's 404 becomes the client's."""
+    enter = ObjectReader.__aenter__
+
+    async def enter_or_deny(self: ObjectReader) -> ObjectReader:
+        try:
+            return await enter(self)
+        except BackendsFailed:
+            raise NoSuchKey("photos", "a") from None
+
+    patch.setattr(ObjectReader, "__aenter__", enter_or_deny)

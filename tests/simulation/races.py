@@ -148,7 +148,43 @@ def owed_room() -> Iterator[str]:
     yield from stage.witness.complaints
 
 
+def late_bytes() -> Iterator[str]:
+    """A client gives up; the provider stores what it was sent half a day later."""
+    stage = Stage(0)
+
+    async def tell(nursery: trio.Nursery) -> None:
+        await stage.start(nursery)
+        stage.outside.backends["one"].faults.next("put", Fault.HANG_THEN_STORE)
+        witness = stage.witness
+        await witness.put(witness.client(), "gone", KEY, body_of("gone"), patience_s=5)
+        await stage.heal()
+        await stage.end()
+
+    stage.perform(tell)
+    yield from stage.witness.complaints
+
+
+def missing_blob() -> Iterator[str]:
+    """A provider denies bytes that it has: that is no answer to the client."""
+    stage = Stage(0)
+
+    async def tell(nursery: trio.Nursery) -> None:
+        await stage.start(nursery)
+        witness = stage.witness
+        await witness.put(witness.client(), "first", KEY, body_of("first"))
+        await trio.sleep(1)  # what begins when something else ends is concurrent
+        stage.outside.backends["one"].faults.next("open", *[Fault.MISSING] * 5)
+        await witness.get(witness.client(), "denied", KEY)
+        stage.outside.backends["one"].faults.heal()
+        await stage.end()
+
+    stage.perform(tell)
+    yield from stage.witness.complaints
+
+
 RACES = {
+    "late bytes": late_bytes,
+    "missing blob": missing_blob,
     "slow upload": slow_upload,
     "two creators": two_creators,
     "slow reader": slow_reader,

@@ -201,6 +201,7 @@ class Scene:
     async def _tell(self, stage: Stage, point: int, nursery: trio.Nursery) -> None:
         life = await stage.start(nursery)
         await self.before(stage)
+        await trio.sleep(1)  # what begins when something else ends is concurrent
         for provider, operation, fault in self.faults:
             stage.outside.backends[provider].faults.next(operation, fault)
         if not self.is_recovery:
