@@ -44,6 +44,7 @@ from s3o.s3api.form_fields import (
 )
 from s3o.s3api.operation import Level
 from s3o.s3api.operations import is_subresource, level_of
+from s3o.s3api.payload import PAYLOAD_HEADER, parse_form_payload
 from s3o.wire.form import FormHead, FormReader, is_form, parse_boundary
 from s3o.wire.form_file import FileFraming, split_file
 from s3o.wire.post_policy import parse_policy
@@ -75,7 +76,12 @@ class FormAdmission:
 
     def open_source(self, algorithm: ChecksumAlgorithm | None = None) -> DigestedSource:
         """Return the file as an object's bytes."""
-        plan = BodyPlan(fields=self.fields, content_length=self.size, is_chunked=False)
+        plan = BodyPlan(
+            fields=self.fields,
+            content_length=self.size,
+            is_chunked=False,
+            sha256=parse_form_payload(self.fields.get(PAYLOAD_HEADER)),
+        )
         return open_body(self.file, plan, algorithm=algorithm)
 
     async def read_document(

@@ -64,6 +64,18 @@ def plan_body(
     )
 
 
+def parse_form_payload(payload: str | None) -> str | None:
+    """Return the SHA-256 in hex that a form declares of its file, if it does.
+
+    Raises InvalidArgument, NotSupported: what no form can have is never overlooked.
+    """
+    if payload is None or payload == UNSIGNED_PAYLOAD:
+        return None
+    if not _SHA256.fullmatch(payload):
+        raise _unknown_mode(payload)
+    return payload.lower()
+
+
 def _unknown_mode(payload: str) -> S3OError:
     if payload.startswith("STREAMING-AWS4-ECDSA-"):
         return NotSupported(payload[:64])

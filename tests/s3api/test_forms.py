@@ -6,6 +6,7 @@ Every refusal is judged twice: by its answer, and by the bucket, which must be e
 import base64
 import hashlib
 import xml.etree.ElementTree as ET
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -279,12 +280,20 @@ async def test_version_2_where_it_is_allowed(house):
 async def test_digests_that_the_form_declares_are_verified(house):
     """As on a PUT, before the object exists."""
     md5 = base64.b64encode(hashlib.md5(b"meow").digest()).decode()
-    for name, good in (("Content-MD5", md5), ("x-amz-checksum-crc32", "ioVBAg==")):
+    sha256 = hashlib.sha256(b"meow").hexdigest()
+    crc32 = base64.b64encode(zlib.crc32(b"meow").to_bytes(4, "big")).decode()
+    for name, good, bad, error in (
+        ("Content-MD5", md5, base64.b64encode(bytes(16)).decode(), "BadDigest"),
+        ("x-amz-checksum-crc32", crc32, "AAAAAA==", "BadDigest"),
+        ("x-amz-content-sha256", sha256, "0" * 64, "XAmzContentSHA256Mismatch"),
+    ):
         condition = ["starts-with", f"${name}", ""]
-        bad = base64.b64encode(b"\0" * len(base64.b64decode(good))).decode()
         refused = await submit(house, [ANY_KEY, condition], [KEY, (name, bad)])
-        assert (400, "BadDigest") == (refused.status, code(refused))
+        assert (400, error) == (refused.status, code(refused))
         assert {} == house.objects.objects
+        accepted = await submit(house, [ANY_KEY, condition], [KEY, (name, good)])
+        assert 204 == accepted.status
+        house.objects.objects.clear()
 
 
 async def test_conditions_of_the_write_hold_for_forms(house):
@@ -898,6 +907,11 @@ HOSTILE |= {
         covered("x-amz-trailer", "x-amz-checksum-crc32"),
         400,
         "InvalidRequest",
+    ),
+    "payload in chunks": (
+        covered("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+        400,
+        "InvalidArgument",
     ),
     "checksum that is none": (
         covered("x-amz-checksum-crc32", "x"),
