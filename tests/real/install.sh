@@ -1,11 +1,12 @@
 #!/bin/sh
-# Install the servers of the `real` tests from Debian: OpenStack Swift with s3api, and
-# Ceph RGW. Needs root. None of their services is started; the tests run what they need.
+# Install what the `real` tests run from Debian: OpenStack Swift with s3api, Ceph RGW,
+# and Chromium. Needs root. None of their services is started; the tests run what they need.
 set -eu
 
 export DEBIAN_FRONTEND=noninteractive
 packages="postgresql swift-proxy swift-account swift-container swift-object memcached
-python3-swift python3-keystonemiddleware ceph-mon ceph-mgr ceph-osd ceph-common radosgw"
+python3-swift python3-keystonemiddleware ceph-mon ceph-mgr ceph-osd ceph-common radosgw
+chromium"
 
 missing=""
 for package in $packages; do
