@@ -38,6 +38,7 @@ from s3o.objects.failover import Failover
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.read import ObjectReader
 from s3o.objects.room import RoomMaker
+from s3o.objects.upload_binding import UploadBinder
 from s3o.objects.upload_completion import Completer
 from s3o.objects.upload_parts import PartWriter
 from s3o.objects.uploads import UploadLimits, UploadStore
@@ -292,14 +293,20 @@ def _make_uploads(
         entropy,
         bounds=bounds,
         parts=PartWriter(
-            ledger,
             fleet,
             transform,
-            observer,
             clock,
             entropy,
             cluster_id=cluster_id,
-            min_part_bytes=bounds.min_part_bytes,
+            binder=UploadBinder(
+                ledger,
+                fleet,
+                observer,
+                clock,
+                entropy,
+                cluster_id=cluster_id,
+                min_part_bytes=bounds.min_part_bytes,
+            ),
             live=live,
             announcer=announcer,
             failover=failover,

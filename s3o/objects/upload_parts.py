@@ -1,17 +1,12 @@
 """Store one part: into the backend's own upload if it may go there, else as a blob.
 
-The first part binds an upload: the row says where before the backend is asked, so that
-whatever a dead process leaves there is found by its name. Parts that arrive meanwhile
-wait for the answer. Where the binding failed, or belongs to a process that may be dead,
-parts are blobs of their own.
-
 Within the backend's upload a number is sent at most once (the ledger decides that), so
 a late request of a lost attempt can hit nothing that counts. Any further attempt, and
 any part for which the bound backend has no room or no time, is a blob wherever there is
 room: an upload goes on while some backend has some.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,7 +14,6 @@ import trio
 
 from s3o.backends.fleet import Fleet
 from s3o.ledger.intents import Choose
-from s3o.ledger.ledger import Ledger
 from s3o.ledger.seam import Tx
 from s3o.ledger.upload_parts import (
     NewPart,
@@ -29,29 +23,26 @@ from s3o.ledger.upload_parts import (
     drop_part,
     open_part,
 )
-from s3o.ledger.uploads import begin_binding, find_upload, finish_binding
 from s3o.model.errors import (
     BackendBusy,
     BackendCircuitOpen,
-    BackendError,
     BackendOverUsage,
     BlobDamaged,
 )
-from s3o.model.facts import WriteFailedOver
 from s3o.model.multipart import Part, Upload, UploadState
 from s3o.model.names import (
     BackendName,
     StorageKey,
-    UploadId,
     make_storage_key,
     make_write_id,
 )
-from s3o.model.seams import Clock, DigestedSource, Entropy, Observer, Transform
-from s3o.model.values import BlobHeaders, Bucket, PutReceipt, QuotaRow, Usage
+from s3o.model.seams import Clock, DigestedSource, Entropy, Transform
+from s3o.model.values import Bucket, PutReceipt, Usage
 from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.failover import Failover
 from s3o.objects.flow import ReplayableSource, StoredSource
 from s3o.objects.live import LiveWrites
+from s3o.objects.upload_binding import UploadBinder
 from s3o.wire.record import Record, plan_blob_headers
 
 # Nothing was sent, so the number may still be used in the backend's own upload.
@@ -73,35 +64,30 @@ class PartCall:
 
 
 class PartWriter:
-    """Carries out UploadParts. Owns: who in this process binds which upload now."""
+    """Carries out UploadParts. Owns: nothing."""
 
     def __init__(
         self,
-        ledger: Ledger,
         fleet: Fleet,
         transform: Transform,
-        observer: Observer,
         clock: Clock,
         entropy: Entropy,
         *,
         cluster_id: str,
-        min_part_bytes: Callable[[], int],
+        binder: UploadBinder,
         live: LiveWrites,
         announcer: Announcer,
         failover: Failover,
     ) -> None:
-        self._ledger = ledger
         self._fleet = fleet
         self._transform = transform
-        self._observer = observer
         self._clock = clock
         self._entropy = entropy
         self._cluster_id = cluster_id
-        self._min_part_bytes = min_part_bytes
+        self._binder = binder
         self._live = live
         self._announcer = announcer
         self._failover = failover
-        self._binding: dict[UploadId, trio.Event] = {}
 
     async def store(self, call: PartCall) -> Part:
         """Store the body as the part of that number; an older one of it is replaced.
@@ -109,98 +95,14 @@ class PartWriter:
         Raises: what the source raises; NoSuchUpload, NoRoom, BackendsFailed, WriteLost,
         LedgerError. Then the part is as it was before.
         """
-        upload = await self._bound(call)
+        upload = await self._binder.bind(
+            call.bucket,
+            call.upload,
+            size=call.source.size,
+            stored_size=self._transform.stored_size(call.source.size),
+        )
         return await self._failover.carry(
             "UploadPart", call.source, partial(self._store_once, call, upload)
-        )
-
-    async def _bound(self, call: PartCall) -> Upload:
-        """Return the upload, bound to a backend if one can take this part."""
-        upload = call.upload
-        event = self._binding.get(upload.upload_id)
-        if event is not None:
-            await event.wait()
-            return await self._find_again(call)
-        stored_size = self._transform.stored_size(call.source.size)
-        if upload.backend is not None or not self._could_bind(stored_size):
-            return upload
-        event = self._binding[upload.upload_id] = trio.Event()
-        try:
-            await self._bind(call, stored_size)
-        finally:
-            del self._binding[upload.upload_id]
-            event.set()
-        return await self._find_again(call)
-
-    async def _find_again(self, call: PartCall) -> Upload:
-        return await self._ledger.read(
-            partial(
-                find_upload,
-                bucket_id=call.bucket.id,
-                key=call.upload.key,
-                upload_id=call.upload.upload_id,
-            )
-        )
-
-    def _could_bind(self, stored_size: int) -> bool:
-        return any(self._takes(name, stored_size) for name in self._fleet.names)
-
-    def _takes(self, backend: BackendName, stored_size: int) -> bool:
-        """Whether a backend's own upload can have a part of this size in the middle."""
-        guarded = self._fleet.get(backend)
-        traits = guarded.traits
-        return (
-            traits.has_multipart
-            # The object's size is not known before Complete.
-            and not guarded.limits.max_object_size
-            # Whether a small part is the last one is not known either; but where our
-            # own minimum is no lower, Complete refuses it unless it is.
-            and (
-                stored_size >= traits.min_part_bytes
-                or self._min_part_bytes() >= traits.min_part_bytes
-            )
-        )
-
-    async def _bind(self, call: PartCall, stored_size: int) -> None:
-        """Begin an upload on the best backend; its failure is nobody's trouble."""
-        upload = call.upload
-
-        def choose(rows: Sequence[QuotaRow]) -> Sequence[BackendName]:
-            order = self._fleet.order_for_binding(
-                rows, size=call.source.size, stored_size=stored_size
-            )
-            return [name for name in order if self._takes(name, stored_size)]
-
-        storage_key = self._new_name(call)
-        binding = await self._ledger.write(
-            partial(
-                begin_binding, upload=upload, choose=choose, storage_key=storage_key
-            )
-        )
-        if binding is None:
-            return
-        headers = self._headers(
-            call, storage_key=storage_key, sequence=binding.sequence, blob=0
-        )
-        backend = self._fleet.get(binding.backend)
-        try:
-            backend_upload_id = await backend.create_upload(storage_key, headers)
-        except BackendError as error:
-            self._observer.note(
-                WriteFailedOver(
-                    operation="CreateMultipartUpload",
-                    failed_backend=binding.backend,
-                    reason=str(error),
-                )
-            )
-            return
-        await self._ledger.write(
-            partial(
-                finish_binding,
-                upload_id=upload.upload_id,
-                backend_upload_id=backend_upload_id,
-                now_us=self._clock.now_us(),
-            )
         )
 
     async def _store_once(
@@ -210,7 +112,11 @@ class PartWriter:
         plain: ReplayableSource,
         failed: Mapping[BackendName, str],
     ) -> Part:
-        storage_key = self._new_name(call)
+        storage_key = make_storage_key(
+            call.bucket.name,
+            upload.key,
+            make_write_id(self._entropy.token(16)),
+        )
         with self._live.working_on(storage_key):
             opened = await self._open(call, upload, storage_key, failed)
             with self._live.working_on(opened.intent_key):
@@ -262,7 +168,7 @@ class PartWriter:
         backend = self._fleet.find(name)
         return (
             backend is not None
-            and self._takes(name, stored_size)
+            and self._binder.takes(name, stored_size)
             and backend.may_call()
             and backend.exceeded(Usage(1, 0, stored_size)) is None
         )
@@ -289,22 +195,10 @@ class PartWriter:
     async def _send(
         self, call: PartCall, opened: OpenedPart, stored: StoredSource
     ) -> PutReceipt:
-        backend = self._fleet.get(opened.backend)
         if opened.is_native:
-            backend_upload_id = opened.upload.backend_upload_id
-            assert backend_upload_id is not None, "native only where it is open"
-            receipt = await backend.upload_part(
-                opened.storage_key, backend_upload_id, call.number, stored
-            )
+            receipt = await self._send_native(call, opened, stored)
         else:
-            headers = self._headers(
-                call,
-                storage_key=opened.storage_key,
-                sequence=opened.sequence,
-                blob=opened.blob,
-                stored_size=stored.size,
-            )
-            receipt = await backend.put(opened.storage_key, stored, headers)
+            receipt = await self._send_blob(call, opened, stored)
         md5 = stored.stored_md5 or call.source.digests.md5
         if receipt.etag_is_md5 and receipt.etag != md5:
             raise BlobDamaged(
@@ -315,34 +209,38 @@ class PartWriter:
             )
         return receipt
 
-    def _headers(
-        self,
-        call: PartCall,
-        *,
-        storage_key: StorageKey,
-        sequence: int,
-        blob: int,
-        stored_size: int | None = None,
-    ) -> BlobHeaders:
-        """Return the record of a part's blob, or of the whole native one (no size)."""
-        sha256 = None
-        if stored_size is not None and stored_size == call.source.size:
-            sha256 = call.source.declared_sha256
-        record = Record(
-            cluster_id=self._cluster_id,
-            bucket_id=call.bucket.id,
-            version_id=call.upload.version_id,
-            sequence=sequence,
-            blob=blob,
-            is_whole=False,
-            stored_bytes=stored_size,
+    async def _send_native(
+        self, call: PartCall, opened: OpenedPart, stored: StoredSource
+    ) -> PutReceipt:
+        """Send the part into the backend's own upload."""
+        backend_upload_id = opened.upload.backend_upload_id
+        assert backend_upload_id is not None, "native only where it is open"
+        return await self._fleet.get(opened.backend).upload_part(
+            opened.storage_key, backend_upload_id, call.number, stored
         )
-        return plan_blob_headers(
-            record,
-            call.upload.facts,
-            storage_key=storage_key,
-            key=call.upload.key,
-            stored_sha256=sha256,
+
+    async def _send_blob(
+        self, call: PartCall, opened: OpenedPart, stored: StoredSource
+    ) -> PutReceipt:
+        """Send the part as a blob of its own."""
+        is_plain = stored.size == call.source.size
+        headers = plan_blob_headers(
+            Record(
+                cluster_id=self._cluster_id,
+                bucket_id=call.bucket.id,
+                version_id=opened.upload.version_id,
+                sequence=opened.sequence,
+                blob=opened.blob,
+                is_whole=False,
+                stored_bytes=stored.size,
+            ),
+            opened.upload.facts,
+            storage_key=opened.storage_key,
+            key=opened.upload.key,
+            stored_sha256=call.source.declared_sha256 if is_plain else None,
+        )
+        return await self._fleet.get(opened.backend).put(
+            opened.storage_key, stored, headers
         )
 
     async def _commit(
@@ -388,10 +286,6 @@ class PartWriter:
             ),
             opened.intent_key,
         )
-
-    def _new_name(self, call: PartCall) -> StorageKey:
-        write_id = make_write_id(self._entropy.token(16))
-        return make_storage_key(call.bucket.name, call.upload.key, write_id)
 
 
 async def _nothing_to_note(_stored_md5: str | None) -> None:

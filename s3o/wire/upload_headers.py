@@ -1,20 +1,17 @@
 """What the requests of a multipart upload say beside their bodies.
 
-Which algorithm goes with which type is S3's: CRCs of parts can be combined into that of
-the whole (CRC64NVME only so), other digests only digested once more.
-
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 """
 
 from collections.abc import Mapping
 
 from s3o.model import limits
+from s3o.model.checksums import choose_checksum_type
 from s3o.model.errors import InvalidArgument, InvalidRequest
 from s3o.model.numbers import parse_uint
 from s3o.model.values import Checksum, ChecksumAlgorithm, ChecksumType
 from s3o.wire.digests import checksum_header, parse_algorithm, parse_declared_checksum
 
-_BOTH = frozenset({ChecksumAlgorithm.CRC32, ChecksumAlgorithm.CRC32C})
 _MAX_NUMBER = (1 << 31) - 1
 
 
@@ -22,36 +19,18 @@ def parse_upload_checksum(
     fields: Mapping[str, str],
 ) -> tuple[ChecksumAlgorithm | None, ChecksumType | None]:
     """Return the algorithm and type that a Create asks for; raises InvalidRequest."""
-    name, kind = fields.get("x-amz-checksum-algorithm"), parse_checksum_type(fields)
-    if name is None:
-        if kind is not None:
+    name, kind = (
+        fields.get(f"x-amz-checksum-{what}") for what in ("algorithm", "type")
+    )
+    algorithm = None
+    if name is not None:
+        algorithm = parse_algorithm(name)
+        if algorithm is None:
             raise InvalidRequest(
-                "The x-amz-checksum-type header can only be used with the "
-                "x-amz-checksum-algorithm header."
+                "Checksum algorithm provided is unsupported. Please try again with any "
+                f"of the valid types: [{', '.join(ChecksumAlgorithm)}]"
             )
-        return None, None
-    algorithm = parse_algorithm(name)
-    if algorithm is None:
-        raise InvalidRequest(
-            "Checksum algorithm provided is unsupported. Please try again with any of "
-            f"the valid types: [{', '.join(ChecksumAlgorithm)}]"
-        )
-    allowed = _allowed_types(algorithm)
-    if kind is not None and kind not in allowed:
-        raise InvalidRequest(
-            f"The {kind} checksum type cannot be used with the "
-            f"{algorithm.lower()} checksum algorithm."
-        )
-    return algorithm, kind or allowed[0]
-
-
-def _allowed_types(algorithm: ChecksumAlgorithm) -> tuple[ChecksumType, ...]:
-    """Return the types an algorithm may have, the default first."""
-    if algorithm is ChecksumAlgorithm.CRC64NVME:
-        return (ChecksumType.FULL_OBJECT,)
-    if algorithm in _BOTH:
-        return (ChecksumType.COMPOSITE, ChecksumType.FULL_OBJECT)
-    return (ChecksumType.COMPOSITE,)
+    return algorithm, choose_checksum_type(algorithm, kind)
 
 
 def parse_checksum_type(fields: Mapping[str, str]) -> ChecksumType | None:
@@ -60,7 +39,7 @@ def parse_checksum_type(fields: Mapping[str, str]) -> ChecksumType | None:
     if text is None:
         return None
     try:
-        return ChecksumType(text.upper() if text.isascii() else "")
+        return ChecksumType(text)
     except ValueError:
         raise InvalidRequest(
             "Value for x-amz-checksum-type header is invalid."
