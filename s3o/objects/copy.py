@@ -10,7 +10,6 @@ them, and an overwrite meanwhile changes nothing. Its digests are compared befor
 last bytes are released, so a damaged source never becomes a good-looking copy.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,7 +23,6 @@ from s3o.model.errors import (
     BackendCircuitOpen,
     BackendError,
     BackendOverUsage,
-    BackendsFailed,
     BlobDamaged,
     EntityTooLarge,
     NoRoom,
@@ -54,15 +52,14 @@ from s3o.model.values import (
     WriteConditions,
 )
 from s3o.objects.announce import Announcer, left_nothing
+from s3o.objects.copied_source import CopiedSource
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.read import ObjectReader, order_for_read
 from s3o.objects.write import PutCall, Writer
 from s3o.observe.operation import Operation
-from s3o.wire.digests import DEFAULT_ALGORITHM, Hasher
 from s3o.wire.record import Record, plan_blob_headers
 
 OPERATION = "CopyObject"
-_HEX_MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,28 +133,32 @@ class Copier:
         version = call.source.version
         if version.size > limits.PUT_BYTES:
             raise EntityTooLarge(version.size, limits.PUT_BYTES)
-        async with self.open(call.source_bucket, call.source) as reader:
+        whole = Interval(0, version.size) if version.size else None
+        async with self.open(call.source_bucket, call.source, whole) as reader:
             return await self._writer.put(
                 PutCall(
                     bucket=call.bucket,
                     key=call.key,
                     facts=call.facts,
                     conditions=call.conditions,
-                    source=CopiedSource(reader, version, call.checksum),
+                    source=CopiedSource(
+                        reader, version, whole, call.checksum, operation=OPERATION
+                    ),
                 )
             )
 
-    def open(self, bucket: Bucket, stored: StoredObject) -> ObjectReader:
-        """Return a reader of the whole source, to use as `async with`."""
-        version = stored.version
+    def open(
+        self, bucket: Bucket, stored: StoredObject, interval: Interval | None
+    ) -> ObjectReader:
+        """Return a reader of a source's bytes (None: of none), for `async with`."""
         return ObjectReader(
             self._fleet,
             self._transform,
             self._observer,
             self._reads,
-            operation=self._operation("GetObject", bucket, version.key),
+            operation=self._operation("GetObject", bucket, stored.version.key),
             stored=stored,
-            interval=Interval(0, version.size) if version.size else None,
+            interval=interval,
         )
 
     # ---- on one backend
@@ -330,68 +331,3 @@ def _known_digests(call: CopyCall) -> Digests | None:
     if call.checksum not in (None, checksum.algorithm):
         return None
     return Digests(md5=version.etag, checksum=checksum, sha256=version.sha256)
-
-
-class CopiedSource:
-    """The source of a copy as the body of a PUT (a DigestedSource)."""
-
-    def __init__(
-        self,
-        reader: ObjectReader,
-        version: ObjectVersion,
-        algorithm: ChecksumAlgorithm | None,
-    ) -> None:
-        self.size = version.size
-        kept = version.checksum.algorithm if version.checksum is not None else None
-        self._reader = reader
-        self._version = version
-        self._hasher = Hasher(
-            sha256=version.sha256 is not None,
-            checksum=algorithm or kept or DEFAULT_ALGORITHM,
-        )
-        self._seen = 0
-        self._digests: Digests | None = None
-
-    @property
-    def declared_sha256(self) -> str | None:
-        """Nobody signed these bytes; their SHA-256 may be known all the same."""
-        return self._version.sha256
-
-    @property
-    def digests(self) -> Digests:
-        """The digests of all bytes, once the completing piece was returned."""
-        assert self._digests is not None, "digests of a copy that is not complete"
-        return self._digests
-
-    async def read(self) -> bytes:
-        """Return the next piece, the completing one only if the source is undamaged.
-
-        Raises what the reader raises, and BackendsFailed for a damaged source.
-        """
-        if self._digests is not None:
-            return b""
-        piece = await self._reader.read() if self._seen < self.size else b""
-        self._hasher.update(piece)
-        self._seen += len(piece)
-        if self._seen == self.size:
-            self._digests = self._verify()
-        return piece
-
-    def rewind(self) -> bool:
-        """Whether nothing was read yet."""
-        return self._seen == 0 and self._digests is None
-
-    def _verify(self) -> Digests:
-        version = self._version
-        digests = Digests(
-            md5=self._hasher.md5_hex(),
-            checksum=self._hasher.checksum(),
-            sha256=(self._hasher.sha256_hex() if version.sha256 is not None else None),
-        )
-        is_plain_md5 = _HEX_MD5.fullmatch(version.etag) is not None
-        is_same = digests.sha256 == version.sha256 and (
-            not is_plain_md5 or digests.md5 == version.etag
-        )
-        if not is_same:
-            raise BackendsFailed(OPERATION, ("the source's bytes are damaged",))
-        return digests

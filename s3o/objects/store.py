@@ -36,6 +36,7 @@ from s3o.objects.announce import Announcer
 from s3o.objects.copy import Copier
 from s3o.objects.failover import Failover
 from s3o.objects.live import LiveReads, LiveWrites
+from s3o.objects.part_copies import PartCopier
 from s3o.objects.read import ObjectReader
 from s3o.objects.room import RoomMaker
 from s3o.objects.upload_binding import UploadBinder
@@ -127,6 +128,7 @@ class ObjectStore:
             announcer=announcer,
             failover=failover,
         )
+        self.part_copier = PartCopier(self.copier, self.uploads)
 
     async def head(
         self, bucket: Bucket, key: ObjectKey, *, operation: str = "HeadObject"

@@ -54,13 +54,14 @@ class PartCall:
     """One part as the door understood it.
 
     upload: as found just before the body was opened. source: digests the body with the
-    upload's algorithm, CRC64NVME where it has none.
+    upload's algorithm, CRC64NVME where it has none. operation: as logs name it.
     """
 
     bucket: Bucket
     upload: Upload
     number: int
     source: DigestedSource
+    operation: str = "UploadPart"
 
 
 class PartWriter:
@@ -102,7 +103,7 @@ class PartWriter:
             stored_size=self._transform.stored_size(call.source.size),
         )
         return await self._failover.carry(
-            "UploadPart", call.source, partial(self._store_once, call, upload)
+            call.operation, call.source, partial(self._store_once, call, upload)
         )
 
     async def _store_once(
@@ -152,7 +153,7 @@ class PartWriter:
 
         return await self._announcer.open(
             reserve,
-            operation="UploadPart",
+            operation=call.operation,
             kind="part",
             size=size,
             stored_size=stored_size,

@@ -123,7 +123,7 @@ class UploadStore:
 
     async def store_part(self, call: PartCall) -> Part:
         """Store a part; see PartWriter.store. Raises also EntityTooLarge."""
-        with self._writing("UploadPart", call.bucket, call.upload.key) as operation:
+        with self._writing(call.operation, call.bucket, call.upload.key) as operation:
             operation.size = call.source.size
             limit = self._bounds.max_part_bytes()
             if call.source.size > limit:

@@ -31,6 +31,7 @@ from s3o.s3api.objects_read import ObjectReads
 from s3o.s3api.objects_write import ObjectWrites
 from s3o.s3api.operation import Level, Operation
 from s3o.s3api.owner import EXPECTED_OWNER_HEADER, EXPECTED_SOURCE_OWNER_HEADER
+from s3o.s3api.part_copies import PartCopies
 from s3o.s3api.tagging import ObjectTagging
 from s3o.s3api.upload_completion import UploadCompletion
 from s3o.s3api.uploads import MultipartUploads
@@ -52,6 +53,7 @@ def list_operations(
         *ObjectForms(objects).operations(),
         *ObjectDeletes(objects).operations(),
         *ObjectCopies(objects).operations(),
+        *PartCopies(objects).operations(),
         *MultipartUploads(objects.uploads).operations(),
         *UploadCompletion(objects.uploads).operations(),
         *ObjectTagging(objects).operations(),

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from s3o.model.names import ObjectKey
+from s3o.model.values import Interval
 from tests.behaviour.service import Answer, Service, open_service
 from tests.fakes.faults import Fault
 from tests.fakes.transform import FramingTransform
@@ -314,7 +315,8 @@ async def test_an_overwrite_during_the_copy_changes_nothing(
         bucket = service.house.buckets.find("photos")
         stored = await service.house.store.find(bucket, ObjectKey("a"))
 
-        async with service.house.store.copier.open(bucket, stored) as reader:
+        whole = Interval(0, len(large))
+        async with service.house.store.copier.open(bucket, stored, whole) as reader:
             pieces = [await reader.read()]
             await service.ask("PUT", "/photos/a", body=b"new")
             await trio.sleep(600)
