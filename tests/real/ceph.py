@@ -119,7 +119,7 @@ def _start_monitor(folder: Path, config: Path, fsid: str, port: int) -> None:
 
 def _start_osd(folder: Path, config: Path) -> None:
     osd_uuid = str(uuid.uuid4())
-    _run(["ceph", "-c", str(config), "osd", "new", osd_uuid])
+    _run_when_ready(["ceph", "-c", str(config), "osd", "new", osd_uuid])
     osd = ["ceph-osd", "-i", "0", "-c", str(config)]
     _run(osd, "--mkfs", "--osd-uuid", osd_uuid)
     # radosgw-admin waits for ever if it asks for pools before somebody can hold them.
@@ -144,6 +144,18 @@ def _is_osd_up(config: Path) -> bool:
     found = json.loads(_run(status))
     is_served = bool(found["mgrmap"]["available"])
     return is_served and found["osdmap"]["num_up_osds"] == 1
+
+
+def _run_when_ready(command: list[str]) -> bytes:
+    """Run what a monitor refuses with EPERM while it is still forming its quorum."""
+    for _ in range(29):
+        try:
+            return _run(command)
+        except RuntimeError as error:
+            if "EPERM" not in str(error):
+                raise
+            time.sleep(1)
+    return _run(command)
 
 
 def _run(command: list[str], *more: str) -> bytes:
