@@ -6,7 +6,7 @@ any part for which the bound backend has no room or no time, is a blob wherever 
 room: an upload goes on while some backend has some.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -142,7 +142,7 @@ class PartWriter:
             size=size,
             stored_size=stored_size,
             storage_key=storage_key,
-            is_native_wanted=self._wants_native(upload, stored_size, failed),
+            is_native_wanted=self._wants_native(call, upload, stored_size, failed),
             needs_equal_parts=bound is not None and bound.traits.needs_equal_parts,
             owner=self._cluster_id,
             now_us=self._clock.now_us(),
@@ -161,7 +161,7 @@ class PartWriter:
         )
 
     def _wants_native(
-        self, upload: Upload, stored_size: int, failed: Mapping[BackendName, str]
+        self, call: PartCall, upload: Upload, size: int, failed: Container[BackendName]
     ) -> bool:
         name = upload.backend
         if name is None or upload.state is not UploadState.OPEN or name in failed:
@@ -169,9 +169,10 @@ class PartWriter:
         backend = self._fleet.find(name)
         return (
             backend is not None
-            and self._binder.takes(name, stored_size)
+            and call.number <= backend.traits.max_part_number
+            and self._binder.takes(name, size)
             and backend.may_call()
-            and backend.exceeded(Usage(1, 0, stored_size)) is None
+            and backend.exceeded(Usage(1, 0, size)) is None
         )
 
     async def _attempt(

@@ -157,6 +157,25 @@ async def test_parts_of_other_sizes_are_blobs_where_sizes_must_be_equal(
         await check_settled(house)
 
 
+async def test_parts_over_the_backends_highest_number_are_blobs(
+    autojump_clock: MockClock,
+) -> None:
+    """Swift's last part is number 1000; S3's clients go on to 10000."""
+    traits = replace(SMALL_PARTS, max_part_number=2)
+    async with open_house(traits=traits) as house:
+        upload = Uploading(house)
+        await upload.create()
+        parts = await upload.parts(bodies_of(4, 1000))
+        await upload.complete()
+
+        assert [True, True, False, False] == [part.is_native for part in parts]
+        assert ["one"] * 4 == [part.backend for part in parts]
+        calls = house.rig.inner["one"].books.calls
+        assert 2 == sum(operation == "upload_part" for operation, _ in calls)
+        assert b"".join(bodies_of(4, 1000)) == await house.get()
+        await check_settled(house)
+
+
 @pytest.mark.parametrize(
     "fault",
     [Fault.ERROR_BEFORE, Fault.ERROR_AFTER, Fault.LOST_ANSWER, Fault.HANG],
