@@ -25,6 +25,7 @@ from tests.fakes.clock import TrioClock
 from tests.fakes.entropy import SeededEntropy
 from tests.fakes.memory_backend import MemoryBackend
 from tests.fakes.observer import RecordingObserver
+from tests.fakes.s3_provider import open_provider
 from tests.real import servers
 from tests.real.ceph import ceph
 from tests.real.servers import RealServer, create_bucket, make_backend
@@ -119,6 +120,31 @@ async def guarded(path: Path, meter: Meter) -> AsyncIterator[Backend]:
     )
 
 
+@asynccontextmanager
+async def fault_server(path: Path, meter: Meter) -> AsyncIterator[Backend]:
+    """The S3 client over our own provider, without faults."""
+    async with open_provider(meter) as provider:
+        yield provider.backend
+
+
+@asynccontextmanager
+async def guarded_fault_server(path: Path, meter: Meter) -> AsyncIterator[Backend]:
+    """The same behind the guard."""
+    clock, name = TrioClock(), BackendName("near")
+    counting = _CountingGuardMeter(UsageCounters([name], clock).of(name), meter)
+    async with open_provider(counting) as provider:
+        yield Guarded(
+            provider.backend,
+            meter=counting,
+            breaker=CircuitBreaker(failure_threshold=1, open_timeout_s=1e9),
+            limits=BackendLimits(),
+            observer=RecordingObserver(),
+            clock=clock,
+            entropy=SeededEntropy(0, "guarded"),
+            backend_timeout_s=30.0,
+        )
+
+
 class _CountingGuardMeter(CallMeter):
     """Counts for the guard and for the test."""
 
@@ -142,6 +168,8 @@ class _CountingGuardMeter(CallMeter):
 FACTORIES: dict[str, Contracted] = {
     "memory": Contracted(make=memory),
     "guarded": Contracted(make=guarded),
+    "fault-server": Contracted(make=fault_server),
+    "fault-server-guarded": Contracted(make=guarded_fault_server),
     "directory": Contracted(make=directory, is_write_once=True),
     "rclone": Contracted(make=_real(servers.rclone), has_folders=True),
     "rclone-tls": Contracted(make=_real(servers.rclone_tls), has_folders=True),

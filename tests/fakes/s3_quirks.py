@@ -1,0 +1,88 @@
+"""How real S3 providers deviate: one switch per quirk, one set per provider.
+
+Sources: the providers' compatibility pages and reports against other clients; what
+rclone, Swift and Ceph do is pinned by tests/real and tests/contract.
+"""
+
+from dataclasses import dataclass
+
+from s3o.model import limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quirks:
+    """One provider's ways; the defaults are AWS's.
+
+    streaming_refusal, multi_delete_refusal: the status that STREAMING-* payloads and
+    DeleteObjects are answered with, 0: they are taken. needs_all_parts: Complete must
+    name every part there is. is_empty_etag_completed: Complete's answer has an empty
+    ETag. metadata_bytes: of all x-amz-meta-*, names and values.
+    """
+
+    needs_content_md5_on_delete: bool = False
+    refuses_checksums: bool = False
+    streaming_refusal: int = 0
+    multi_delete_refusal: int = 0
+    has_multipart: bool = True
+    has_part_copy: bool = True
+    has_versioning_query: bool = True
+    needs_equal_parts: bool = False
+    needs_all_parts: bool = False
+    max_part_number: int = limits.PARTS
+    honours_encoding_type: bool = True
+    honours_copy_condition: bool = True
+    keeps_versions: bool = False
+    has_opaque_etags: bool = False
+    is_empty_etag_completed: bool = False
+    has_bare_copy_etag: bool = False
+    copies_keep_metadata: bool = False
+    capitalises_metadata: bool = False
+    wraps_errors: bool = False
+    lists_without_markers: bool = False
+    create_root: str = "InitiateMultipartUploadResult"
+    part_copy_root: str = "CopyPartResult"
+    no_upload_code: str = "NoSuchUpload"
+    metadata_bytes: int = 2048
+
+
+PROVIDERS: dict[str, Quirks] = {
+    "aws": Quirks(),
+    # "x-amz-content-sha256 must be UNSIGNED-PAYLOAD or a valid sha256 value"
+    "oci": Quirks(streaming_refusal=400),
+    "b2": Quirks(refuses_checksums=True, keeps_versions=True),
+    "r2": Quirks(refuses_checksums=True, streaming_refusal=501, needs_equal_parts=True),
+    "gcs": Quirks(
+        refuses_checksums=True, streaming_refusal=400, multi_delete_refusal=400
+    ),
+    "wasabi": Quirks(),
+    "minio": Quirks(part_copy_root="CopyObjectResult"),
+    "ceph": Quirks(
+        needs_all_parts=True,
+        is_empty_etag_completed=True,
+        has_bare_copy_etag=True,
+        wraps_errors=True,
+        no_upload_code="NoSuchKey",
+    ),
+    "swift": Quirks(
+        needs_content_md5_on_delete=True,
+        streaming_refusal=501,
+        max_part_number=1000,
+        lists_without_markers=True,
+        no_upload_code="NoSuchKey",
+    ),
+    "rclone": Quirks(
+        needs_all_parts=True,
+        has_part_copy=False,
+        has_versioning_query=False,
+        honours_copy_condition=False,
+        copies_keep_metadata=True,
+        capitalises_metadata=True,
+        create_root="InitiateMultipartUpload",
+    ),
+    "generic": Quirks(
+        needs_content_md5_on_delete=True,
+        honours_encoding_type=False,
+        has_opaque_etags=True,
+        has_versioning_query=False,
+    ),
+}
