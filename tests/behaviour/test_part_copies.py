@@ -357,6 +357,20 @@ async def test_a_destination_that_fails_gives_way(fault: Fault) -> None:
         assert BODY + b"the end" == await client.get()
 
 
+async def test_what_a_copy_costs() -> None:
+    """A range of the source leaves its backend once and goes into another once."""
+    async with open_source() as (service, client):
+        await client.part(2, b"binds")
+        usage = service.house.fleet.counters.of("one")
+        before = usage.effective()
+
+        await client.copied(1, x_amz_copy_source_range="bytes=100-1099")
+
+        spent = usage.effective()
+        assert 1000 == spent.egress_bytes - before.egress_bytes
+        assert 1000 == spent.ingress_bytes - before.ingress_bytes
+
+
 async def test_a_deleted_source_is_kept_while_it_is_read(
     autojump_clock: MockClock,
 ) -> None:

@@ -120,6 +120,55 @@ def test_rclone(daemon: Daemon, source: Path, tmp_path: Path) -> None:
     assert source.read_bytes() == (tmp_path / "source").read_bytes()
 
 
+def test_boto3_copies(daemon: Daemon, source: Path) -> None:
+    """Its managed copy makes a large object of ranges of another."""
+    client = boto(daemon)
+    config = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
+    where = {"Bucket": BUCKET, "Key": "boto3/copied é+"}
+    origin = {"Bucket": BUCKET, "Key": "boto3/origin é+"}
+    client.upload_file(str(source), *origin.values(), Config=config)
+
+    client.copy(origin, *where.values(), Config=config)
+
+    got = client.get_object(**where)
+    assert source.read_bytes() == got["Body"].read()
+    assert got["ETag"].endswith(f'-{-(-SIZE // PART)}"')
+    for each in (where, origin):
+        client.delete_object(**each)
+
+
+def etag(daemon: Daemon, key: str) -> str:
+    """Of an object; a copy that is not made of parts has no number in it."""
+    return str(boto(daemon).head_object(Bucket=BUCKET, Key=key)["ETag"])
+
+
+def test_aws_cli_copies(daemon: Daemon, source: Path, tmp_path: Path) -> None:
+    """`aws s3 mv` from key to key: large objects go range by range."""
+    target = tmp_path / "target"
+    aws = (BIN / "aws", "--endpoint-url", daemon.endpoint, "s3")
+    first, second = (f"s3://{BUCKET}/aws-copies/{name}" for name in ("a", "b"))
+
+    run(daemon, *aws, "cp", source, first)
+    run(daemon, *aws, "mv", first, second)
+    run(daemon, *aws, "cp", second, target)
+
+    assert etag(daemon, "aws-copies/b").endswith(f'-{-(-SIZE // (8 * MIB))}"')
+    assert source.read_bytes() == target.read_bytes()
+
+
+def test_rclone_copies(daemon: Daemon, source: Path) -> None:
+    """Over its cutoff rclone copies within a bucket by parts; its MD5 holds."""
+    flags = ("--s3-upload-cutoff=5Mi", "--s3-chunk-size=5Mi", "--s3-copy-cutoff=5Mi")
+    first, second = (f":s3:{BUCKET}/rclone-copies/{name}" for name in ("a", "b"))
+
+    run(daemon, *rclone(daemon), *flags, "copy", source, first)
+    run(daemon, *rclone(daemon), *flags, "copy", first, second)
+    run(daemon, *rclone(daemon), "check", "--download", source.parent, second)
+
+    copied = etag(daemon, f"rclone-copies/b/{source.name}")
+    assert copied.endswith(f'-{-(-SIZE // PART)}"')
+
+
 def test_s5cmd(daemon: Daemon, source: Path, tmp_path: Path) -> None:
     """The Go SDK, version 1, parts in parallel both ways."""
     target = tmp_path / "target"
