@@ -23,9 +23,10 @@ test *arguments:
 test-fast *arguments:
     {{python}} -m pytest -q -m "not real and not slow" {{arguments}}
 
-# Tests against PostgreSQL, OpenStack Swift and Ceph RGW; installs them with apt.
+# Tests against real servers and with clients that apt, npm and Go bring; installs them.
 test-real *arguments:
     sh tests/real/install.sh
+    sh tests/clients/install.sh
     {{python}} -m pytest -m real {{arguments}}
 
 # Formatting and lint.
