@@ -102,7 +102,7 @@ class S3Server:
 
     def _work(self, operation: str, request: Request) -> Answer:
         try:
-            self._check(operation, request)
+            self.check(operation, request)
             request.body = verify(request, self.access_key_id, self.secret)
             return OPERATIONS[operation](self.bucket, self.quirks, request)
         except Refusal as refusal:
@@ -110,7 +110,7 @@ class S3Server:
                 request, error_answer(refusal, is_wrapped=self.quirks.wraps_errors)
             )
 
-    def _check(self, operation: str, request: Request) -> None:
+    def check(self, operation: str, request: Request) -> None:
         """Refuse what this provider does not take."""
         quirks, fields = self.quirks, request.fields
         streams = fields["x-amz-content-sha256"].startswith("STREAMING-")
