@@ -1,10 +1,12 @@
 """A guarded memory backend, wired as the daemon wires a real one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from s3o.backends.call import CallMeter
 from s3o.backends.fleet import Fleet
 from s3o.backends.guard import BackendLimits, Guarded
+from s3o.backends.seam import Backend
 from s3o.backends.usage import UsageCounters
 from s3o.model.names import BackendName
 from s3o.policy.breaker import CircuitBreaker
@@ -38,8 +40,12 @@ def make_rig(
     threshold: int = 3,
     limits: dict[str, BackendLimits] | None = None,
     strategy: Strategy = Strategy.PACK,
+    instead: Mapping[str, Backend] | None = None,
 ) -> Rig:
-    """Wire memory backends named names (default: one, "a")."""
+    """Wire memory backends named names (default: one, "a").
+
+    instead: backends that stand behind the guard in a memory backend's place.
+    """
     clock, observer = TrioClock(), RecordingObserver()
     wanted = [BackendName(name) for name in names or ("a",)]
     counters = UsageCounters(wanted, clock)
@@ -50,7 +56,7 @@ def make_rig(
         inner[name] = MemoryBackend(name, meter=meter, clock=clock)
         guards.append(
             Guarded(
-                inner[name],
+                (instead or {}).get(name, inner[name]),
                 meter=meter,
                 breaker=CircuitBreaker(
                     failure_threshold=threshold, open_timeout_s=OPEN_S

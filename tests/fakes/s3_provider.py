@@ -32,11 +32,14 @@ class Provider:
 
 @asynccontextmanager
 async def open_provider(
-    meter: Meter, profile: ProfileName = "aws", quirks: Quirks | None = None
+    meter: Meter,
+    profile: ProfileName = "aws",
+    quirks: Quirks | None = None,
+    name: str = "near",
 ) -> AsyncIterator[Provider]:
     """Open a provider with quirks, and a client of profile's ways."""
     settings = S3Settings(
-        name=BackendName("near"),
+        name=BackendName(name),
         endpoint="http://s3.example",
         bucket="bucket",
         access_key_id=_ACCESS_KEY_ID,

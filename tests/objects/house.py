@@ -1,12 +1,13 @@
 """A small house: ledger, guarded memory backends, object store, cleanup, reaper."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import trio
 
+from s3o.backends.seam import Backend
 from s3o.ledger.accounts import sync_accounts
 from s3o.ledger.audit import audit
 from s3o.ledger.buckets import NewBucket, create_bucket
@@ -212,10 +213,11 @@ async def open_house(
     make_engine: MakeEngine = InlineEngine,
     quotas: dict[str, int] | None = None,
     traits: Traits = SMALL_PARTS,
+    instead: Mapping[str, Backend] | None = None,
 ) -> AsyncIterator[House]:
     """Build an empty one: bucket photos, backends by default one and two (1 GiB)."""
     quotas = quotas or {"one": GIB, "two": GIB}
-    rig = make_rig(*quotas)
+    rig = make_rig(*quotas, instead=instead)
     for name, quota in quotas.items():
         rig.inner[name].quota_bytes = quota
         rig.inner[name].traits = traits

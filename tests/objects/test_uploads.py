@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from s3o.model import limits
 from s3o.model.errors import (
     BackendsFailed,
     ConditionalConflict,
@@ -17,7 +18,10 @@ from s3o.model.names import StorageKey
 from s3o.model.seams import Transform
 from s3o.model.values import BlobHeaders, Traits, WriteConditions
 from s3o.policy.identity import IdentityTransform
+from tests.contract.factories import CountingMeter
 from tests.fakes.faults import Fault
+from tests.fakes.s3_provider import open_provider
+from tests.fakes.s3_quirks import PROVIDERS
 from tests.fakes.sources import BytesSource, pattern
 from tests.fakes.transform import FramingTransform
 from tests.objects.house import SMALL_PARTS, House, open_house
@@ -155,6 +159,27 @@ async def test_parts_of_other_sizes_are_blobs_where_sizes_must_be_equal(
         assert [True, True, False, True, False] == [part.is_native for part in parts]
         assert b"".join(pattern(size, seed=size) for size in sizes) == await house.get()
         await check_settled(house)
+
+
+async def test_parts_of_other_sizes_never_reach_r2s_upload() -> None:
+    """The S3 client, R2's profile and a provider that refuses unequal parts."""
+    minimum = limits.PART_MIN_BYTES
+    async with (
+        open_provider(CountingMeter(), "r2", PROVIDERS["r2"], name="one") as provider,
+        open_house(instead={"one": provider.backend}) as house,
+    ):
+        upload = Uploading(house)
+        await upload.create()
+        sizes = (minimum, minimum + 1, minimum, 7)
+        parts = await upload.parts([pattern(size, seed=size) for size in sizes])
+        await upload.complete()
+
+        assert [True, False, True, False] == [part.is_native for part in parts]
+        assert ["one"] * 4 == [part.backend for part in parts]
+        assert 1 == provider.server.count("CompleteMultipartUpload")
+        assert {} == provider.server.bucket.uploads
+        assert 3 == len(provider.server.bucket.current())
+        assert b"".join(pattern(size, seed=size) for size in sizes) == await house.get()
 
 
 async def test_parts_over_the_backends_highest_number_are_blobs(
