@@ -8,10 +8,10 @@ import pytest
 from trio.testing import wait_all_tasks_blocked
 
 from tests.behaviour.service import open_service
-from tests.hostile import auth, framing, subresources, targets, tenants
+from tests.hostile import auth, framing, headers, subresources, targets, tenants, xml
 from tests.hostile.case import Case, Scene
 
-MODULES = (framing, auth, targets, tenants, subresources)
+MODULES = (framing, auth, targets, tenants, subresources, headers, xml)
 CASES: list[Case] = [case for module in MODULES for case in module.cases()]
 
 
