@@ -8,10 +8,19 @@ import pytest
 from trio.testing import wait_all_tasks_blocked
 
 from tests.behaviour.service import open_service
-from tests.hostile import auth, framing, headers, subresources, targets, tenants, xml
+from tests.hostile import (
+    auth,
+    copies,
+    framing,
+    headers,
+    subresources,
+    targets,
+    tenants,
+    xml,
+)
 from tests.hostile.case import Case, Scene
 
-MODULES = (framing, auth, targets, tenants, subresources, headers, xml)
+MODULES = (framing, auth, targets, tenants, subresources, headers, xml, copies)
 CASES: list[Case] = [case for module in MODULES for case in module.cases()]
 
 
