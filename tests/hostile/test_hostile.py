@@ -16,11 +16,12 @@ from tests.hostile import (
     subresources,
     targets,
     tenants,
+    uploads,
     xml,
 )
 from tests.hostile.case import Case, Scene
 
-MODULES = (framing, auth, targets, tenants, subresources, headers, xml, copies)
+MODULES = (framing, auth, targets, tenants, subresources, headers, xml, copies, uploads)
 CASES: list[Case] = [case for module in MODULES for case in module.cases()]
 
 
