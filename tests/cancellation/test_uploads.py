@@ -23,6 +23,8 @@ from tests.fakes.transform import FramingTransform
 from tests.objects.house import SMALL_PARTS, House, open_house
 from tests.objects.uploading import Uploading
 
+pytestmark = pytest.mark.slow
+
 OLD = pattern(3_000, seed=9)
 BODIES = [pattern(70_000, seed=1), pattern(1_000, seed=2), pattern(66_000, seed=3)]
 WHOLE = b"".join(BODIES)

@@ -30,6 +30,8 @@ from s3o.model.names import ObjectKey
 from s3o.model.values import StoredObject, WriteConditions
 from tests.ledger.house import DIGESTS, NOW_US, ONE, TWO, Writer, furnish
 
+FAST_SEEDS = 2  # the others take half a minute and run in `just test`
+
 STEPS = 150
 LIMITS = {ONE: 3_000, TWO: 5_000}
 
@@ -275,7 +277,13 @@ def check_bytes(found: StoredObject) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(seed, marks=() if seed < FAST_SEEDS else pytest.mark.slow)
+        for seed in range(25)
+    ],
+)
 async def test_every_life_of_a_ledger_adds_up(seed: int) -> None:
     """Quota drift and lost writes are the faults that nobody notices for months."""
     life = Life(seed)

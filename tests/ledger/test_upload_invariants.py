@@ -28,6 +28,8 @@ from tests.ledger.house import NOW_US, ONE, TWO, furnish
 from tests.ledger.test_invariants import LIMITS, STEPS, Life
 from tests.ledger.uploading import Uploader, content, manifest_of
 
+FAST_SEEDS = 2  # the others take half a minute and run in `just test`
+
 
 class UploadingLife(Life):
     """A life in which multipart uploads are most of what happens."""
@@ -230,7 +232,13 @@ class UploadingLife(Life):
             )
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(seed, marks=() if seed < FAST_SEEDS else pytest.mark.slow)
+        for seed in range(25)
+    ],
+)
 async def test_every_life_with_uploads_adds_up(seed: int) -> None:
     """A reservation that an upload forgets is room nobody gets back."""
     life = UploadingLife(seed)
@@ -255,6 +263,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 async def test_the_lives_reach_every_end() -> None:
     """Random operations that never complete anything would prove nothing."""
     missing = dict(ENDS)
