@@ -7,11 +7,15 @@ Delete document has between one and a thousand keys.
 from collections.abc import Callable
 from functools import partial
 
+from s3o.ledger.bucket_config import config_of, config_text
 from s3o.model.errors import MalformedXml, RequestError
+from s3o.model.tenants import BucketConfig
 from s3o.wire import (
     acl_documents,
     backend_documents,
     client_documents,
+    cors_documents,
+    lifecycle_documents,
     tags,
     upload_documents,
 )
@@ -23,6 +27,7 @@ _READERS: tuple[Callable[[Element], object], ...] = (
     backend_documents.read_delete_result,
     backend_documents.read_error,
     upload_documents.read_manifest,
+    cors_documents.read_cors,
     tags.read_tagging,
     partial(acl_documents.check_acl_document, owner_id="x"),
     acl_documents.check_ownership_document,
@@ -40,12 +45,24 @@ def one(data: bytes) -> None:
             read(root)
         except RequestError:
             pass
+    _check_lifecycle(root)
     try:
         document = client_documents.read_delete(root)
     except MalformedXml:
         return
     assert 1 <= len(document.entries) <= 1000
     assert all(entry.key for entry in document.entries)
+
+
+def _check_lifecycle(root: Element) -> None:
+    """Rules that were understood say the same when they are read again."""
+    try:
+        rules = lifecycle_documents.read_lifecycle(root)
+    except RequestError:
+        return
+    written = lifecycle_documents.render_lifecycle(rules)
+    assert rules == lifecycle_documents.read_lifecycle(parse_xml(written))
+    assert rules == config_of(config_text(BucketConfig(lifecycle=rules))).lifecycle
 
 
 def _read(data: bytes) -> Element | None:
