@@ -90,6 +90,7 @@ class PendingReaper:
         self._pace = pace
         self._stopping = stopping
         self._seen: dict[StorageKey, _Seen] = {}
+        self._last = StorageKey("")  # where the pass before ended
 
     @property
     def interval_s(self) -> float:
@@ -102,13 +103,24 @@ class PendingReaper:
         outcomes: list[str] = []
         limiter = trio.CapacityLimiter(CONCURRENCY)
         async with trio.open_nursery() as nursery:
-            for intent in silent[: self._pace().batch]:
+            for intent in self._take_turns(silent):
                 await limiter.acquire_on_behalf_of(intent.storage_key)
                 if self._stopping.is_set():
                     break
                 nursery.start_soon(self._resolve_one, intent, limiter, outcomes)
         counts = {name: outcomes.count(name) for name in sorted(set(outcomes))}
         return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+    def _take_turns(self, silent: list[IntentRow]) -> list[IntentRow]:
+        """Return a batch; those it leaves out come first in the next pass.
+
+        What cannot be resolved now (its backend is down) would else hold the others
+        back for as long as that lasts.
+        """
+        waiting = sorted(silent, key=lambda one: one.storage_key <= self._last)
+        batch = waiting[: self._pace().batch]
+        self._last = batch[-1].storage_key if batch else StorageKey("")
+        return batch
 
     async def _find_silent(self) -> list[IntentRow]:
         """Look at all intents; remember what their heartbeats say."""

@@ -52,7 +52,7 @@ class House:
             stopping=self.stopping,
         )
 
-    def reaper(self, min_age_s: float = 300.0) -> PendingReaper:
+    def reaper(self, min_age_s: float = 300.0, batch: int = 50) -> PendingReaper:
         """The reaper over this house."""
         return PendingReaper(
             self.ledger,
@@ -61,7 +61,7 @@ class House:
             self.rig.clock,
             is_live=self.live.__contains__,
             resume_complete=self.resume_complete,
-            pace=lambda: ReaperPace(min_age_s=min_age_s),
+            pace=lambda: ReaperPace(min_age_s=min_age_s, batch=batch),
             stopping=self.stopping,
         )
 

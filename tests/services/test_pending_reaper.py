@@ -210,3 +210,18 @@ async def test_batch_bounds_a_pass(house: House, autojump_clock: MockClock) -> N
     assert "dropped 50" == await reap(house, reaper)
     assert "dropped 10" == await reaper.run_once()
     assert 60 == len(set(keys))
+
+
+async def test_what_cannot_be_resolved_holds_nothing_else_back(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """A backend that is down must not keep the others' dead writes for ever."""
+    first, second = [await house.announce(f"{n}.jpg") for n in range(2)]
+    reaper = house.reaper(batch=1)
+    house.rig.inner[ONE].faults.next("head", Fault.ERROR_BEFORE)
+
+    assert "" == await reap(house, reaper)
+    assert "dropped 1" == await reaper.run_once()
+    [resolved] = house.rig.observer.of(IntentResolved)
+    assert (first < second, second) == (True, resolved.storage_key)
+    assert "dropped 1" == await reaper.run_once()
