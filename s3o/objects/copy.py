@@ -24,7 +24,6 @@ from s3o.model.errors import (
     BackendError,
     BackendOverUsage,
     BlobDamaged,
-    EntityTooLarge,
     NoRoom,
 )
 from s3o.model.facts import IntentOpened, WriteFailedOver
@@ -112,7 +111,7 @@ class Copier:
     async def copy(self, call: CopyCall) -> ObjectVersion:
         """Make the source's bytes the current version of bucket and key.
 
-        Raises: EntityTooLarge, PreconditionFailed, NoSuchKey (If-Match on nothing),
+        Raises: PreconditionFailed, NoSuchKey (If-Match on nothing),
         NoRoom, BackendsFailed, UsageExhausted, WriteLost, LedgerError.
         """
         held = tuple(place.storage_key for place in call.source.locations)
@@ -131,8 +130,6 @@ class Copier:
 
     async def _copy_through(self, call: CopyCall) -> tuple[ObjectVersion, BackendName]:
         version = call.source.version
-        if version.size > limits.PUT_BYTES:
-            raise EntityTooLarge(version.size, limits.PUT_BYTES)
         whole = Interval(0, version.size) if version.size else None
         async with self.open(call.source_bucket, call.source, whole) as reader:
             return await self._writer.put(

@@ -20,6 +20,7 @@ from s3o.wire.copy_source import (
     COPY_SOURCE,
     SOURCE_CONDITIONS,
     CopySource,
+    check_copied_size,
     check_source_conditions,
     is_replacing,
     parse_copy_source,
@@ -77,6 +78,7 @@ class ObjectCopies:
         source_bucket = call.authorize(wanted.bucket, wanted.key, Permission.READ)
         _refuse_no_change(call, source_bucket, wanted, directives)
         source = await find_source(call, self._objects, source_bucket, wanted)
+        check_copied_size(source.version.size)
         version = await self._objects.copier.copy(
             CopyCall(
                 source_bucket=source_bucket,

@@ -7,8 +7,6 @@ about buckets where that is missing.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
 """
 
-from s3o.model import limits
-from s3o.model.errors import InvalidRequest
 from s3o.model.tenants import Permission
 from s3o.model.values import Interval
 from s3o.objects.part_copies import PartCopyCall
@@ -22,6 +20,7 @@ from s3o.wire.copy_source import (
     COPY_SOURCE,
     COPY_SOURCE_RANGE,
     SOURCE_CONDITIONS,
+    check_copied_size,
     parse_copy_range,
     parse_copy_source,
 )
@@ -96,9 +95,5 @@ def _parse_interval(value: str | None, size: int) -> Interval | None:
         interval = Interval(0, size)
     else:
         return None
-    if interval.stop - interval.start > limits.PUT_BYTES:
-        raise InvalidRequest(
-            "The specified copy source is larger than the maximum allowable size for "
-            f"a copy source: {limits.PUT_BYTES}"
-        )
+    check_copied_size(interval.length)
     return interval

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from s3o.model import limits
 from s3o.model.errors import (
     InvalidArgument,
     InvalidBucketName,
+    InvalidRequest,
     InvalidUri,
     KeyTooLong,
     PreconditionFailed,
@@ -91,6 +93,15 @@ def parse_copy_range(value: str, size: int) -> Interval:
             f"Range specified is not valid for source object of size: {size}",
         )
     return Interval(first, last + 1)
+
+
+def check_copied_size(size: int) -> None:
+    """Raise InvalidRequest for more bytes than one copy takes."""
+    if size > limits.PUT_BYTES:
+        raise InvalidRequest(
+            "The specified copy source is larger than the maximum allowable size for "
+            f"a copy source: {limits.PUT_BYTES}"
+        )
 
 
 def check_source_conditions(

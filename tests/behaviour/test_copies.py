@@ -364,3 +364,18 @@ async def test_a_body_is_not_expected() -> None:
 
         assert 400 == answer.status
         assert 404 == (await service.ask("HEAD", "/photos/b")).status
+
+
+async def test_no_source_is_over_five_gib() -> None:
+    """As AWS: what is larger is copied by parts."""
+    async with open_service() as service:
+        await put(service)
+        before = service.blobs()
+        size = 5 * GIB + 1
+        service.connection.execute(f"UPDATE objects SET size = {size}")
+        answer = await copy(service)
+        service.connection.execute("UPDATE objects SET size = ?", (len(BODY),))
+
+        assert (400, "InvalidRequest") == (answer.status, answer.code)
+        assert "maximum allowable size for a copy source: 5368709120" in answer.text
+        assert before == service.blobs()
