@@ -10,11 +10,18 @@ from dataclasses import replace
 
 from s3o.model.errors import InvalidRequest
 from s3o.model.tenants import Permission
-from s3o.model.values import Bucket, ChecksumAlgorithm, ObjectFacts, StoredObject
+from s3o.model.values import (
+    Bucket,
+    ChecksumAlgorithm,
+    ObjectFacts,
+    ObjectVersion,
+    StoredObject,
+)
 from s3o.objects.copy import CopyCall
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
 from s3o.s3api.operation import OBJECT_HEADERS, Level, Operation
+from s3o.s3api.slow_answers import answer_slowly
 from s3o.wire.conditions import parse_write_conditions, quote_etag
 from s3o.wire.copy_source import (
     COPY_SOURCE,
@@ -77,30 +84,37 @@ class ObjectCopies:
         await call.read_document(0)
         source_bucket = call.authorize(wanted.bucket, wanted.key, Permission.READ)
         _refuse_no_change(call, source_bucket, wanted, directives)
-        source = await find_source(call, self._objects, source_bucket, wanted)
-        check_copied_size(source.version.size)
-        version = await self._objects.copier.copy(
-            CopyCall(
-                source_bucket=source_bucket,
-                source=source,
-                bucket=call.bucket,
-                key=call.key,
-                facts=_choose_facts(source.version.facts, facts, *directives),
-                conditions=conditions,
-                checksum=algorithm,
+
+        async def copy() -> ObjectVersion:
+            source = await find_source(call, self._objects, source_bucket, wanted)
+            check_copied_size(source.version.size)
+            return await self._objects.copier.copy(
+                CopyCall(
+                    source_bucket=source_bucket,
+                    source=source,
+                    bucket=call.bucket,
+                    key=call.key,
+                    facts=_choose_facts(source.version.facts, facts, *directives),
+                    conditions=conditions,
+                    checksum=algorithm,
+                )
             )
-        )
-        parts = [
-            leaf("LastModified", render_iso_date(version.created_at_us)),
-            leaf("ETag", quote_etag(version.etag)),
+
+        await answer_slowly(call, copy, _render)
+
+
+def _render(version: ObjectVersion) -> bytes:
+    parts = [
+        leaf("LastModified", render_iso_date(version.created_at_us)),
+        leaf("ETag", quote_etag(version.etag)),
+    ]
+    if version.checksum is not None:
+        name = f"Checksum{version.checksum.algorithm}"
+        parts += [
+            leaf(name, version.checksum.value),
+            leaf("ChecksumType", version.checksum.type),
         ]
-        if version.checksum is not None:
-            name = f"Checksum{version.checksum.algorithm}"
-            parts += [
-                leaf(name, version.checksum.value),
-                leaf("ChecksumType", version.checksum.type),
-            ]
-        await call.respond_xml(document("CopyObjectResult", parts))
+    return document("CopyObjectResult", parts)
 
 
 async def find_source(

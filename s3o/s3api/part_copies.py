@@ -7,6 +7,7 @@ about buckets where that is missing.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
 """
 
+from s3o.model.multipart import Part
 from s3o.model.tenants import Permission
 from s3o.model.values import Interval
 from s3o.objects.part_copies import PartCopyCall
@@ -14,6 +15,7 @@ from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
 from s3o.s3api.copies import find_source
 from s3o.s3api.operation import Level, Operation
+from s3o.s3api.slow_answers import answer_slowly
 from s3o.s3api.uploads import upload_id_of
 from s3o.wire.conditions import quote_etag
 from s3o.wire.copy_source import (
@@ -60,28 +62,32 @@ class PartCopies:
         upload = await self._objects.uploads.find(
             call.bucket, call.key, upload_id_of(call)
         )
-        source = await find_source(call, self._objects, source_bucket, wanted)
-        part = await self._objects.part_copier.copy(
-            PartCopyCall(
-                source_bucket=source_bucket,
-                source=source,
-                interval=_parse_interval(
-                    call.fields.get(COPY_SOURCE_RANGE), source.version.size
-                ),
-                bucket=call.bucket,
-                upload=upload,
-                number=number,
+        span = call.fields.get(COPY_SOURCE_RANGE)
+
+        async def copy() -> Part:
+            source = await find_source(call, self._objects, source_bucket, wanted)
+            return await self._objects.part_copier.copy(
+                PartCopyCall(
+                    source_bucket=source_bucket,
+                    source=source,
+                    interval=_parse_interval(span, source.version.size),
+                    bucket=call.bucket,
+                    upload=upload,
+                    number=number,
+                )
             )
-        )
-        elements = [
-            leaf("LastModified", render_iso_date(part.created_at_us)),
-            leaf("ETag", quote_etag(part.etag)),
-        ]
-        if part.checksum is not None:
-            elements.append(
-                leaf(f"Checksum{part.checksum.algorithm}", part.checksum.value)
-            )
-        await call.respond_xml(document("CopyPartResult", elements))
+
+        await answer_slowly(call, copy, _render)
+
+
+def _render(part: Part) -> bytes:
+    elements = [
+        leaf("LastModified", render_iso_date(part.created_at_us)),
+        leaf("ETag", quote_etag(part.etag)),
+    ]
+    if part.checksum is not None:
+        elements.append(leaf(f"Checksum{part.checksum.algorithm}", part.checksum.value))
+    return document("CopyPartResult", elements)
 
 
 def _parse_interval(value: str | None, size: int) -> Interval | None:

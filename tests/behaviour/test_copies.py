@@ -379,3 +379,26 @@ async def test_no_source_is_over_five_gib() -> None:
         assert (400, "InvalidRequest") == (answer.status, answer.code)
         assert "maximum allowable size for a copy source: 5368709120" in answer.text
         assert before == service.blobs()
+
+
+@pytest.mark.parametrize("fault", [None, Fault.FLIPPED])
+async def test_a_long_copy_keeps_its_client_waiting(
+    autojump_clock: MockClock, fault: Fault | None
+) -> None:
+    """Spaces, then the document; what fails after them is an Error inside the 200."""
+    async with open_service() as service:
+        await put(service)
+        backend = service.backends["one"]
+        backend.faults.next("copy", Fault.ERROR_BEFORE)
+        backend.faults.next("open", fault)
+        backend._latency_s = (7.0, 7.0)
+
+        answer = await copy(service)
+
+        assert 200 == answer.status
+        document = answer.text.removeprefix('<?xml version="1.0" encoding="UTF-8"?>\n')
+        assert document.startswith(" ")
+        root = "CopyObjectResult" if fault is None else "Error"
+        assert document.lstrip().startswith(f"<{root}")
+        got = await service.ask("GET", "/photos/b")
+        assert (200 if fault is None else 404) == got.status
