@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.behaviour.service import Query, Service
-from tests.hostile.case import Case
+from tests.hostile.case import Case, upload_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One signed request; raw_path: the spelling on the wire, if it is not path's."""
+    """One signed request.
+
+    raw_path: the spelling on the wire, if it is not path's. upload_of: the bucket whose
+    upload under way the request names by its id.
+    """
 
     method: str = "GET"
     path: str = "/photos/a"
@@ -20,12 +24,14 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     raw_path: bytes = b""
+    upload_of: str = ""
 
     def make(self, service: Service) -> bytes:
         """Return the request's bytes."""
-        raw = service.request(
-            self.method, self.path, self.query, self.headers, self.body
-        )
+        query = self.query
+        if self.upload_of:
+            query = (*query, ("uploadId", upload_of(service, self.upload_of)))
+        raw = service.request(self.method, self.path, query, self.headers, self.body)
         if not self.raw_path:
             return raw
         method, _, rest = raw.partition(b" ")
@@ -42,7 +48,7 @@ def rows(group: str, table: Iterable[Row]) -> Iterator[Case]:
         yield Case(
             name=f"{group}: {name}",
             make=ask.make,
-            statuses=(status,),
+            status=status,
             code=code,
             method=ask.method,
         )

@@ -12,7 +12,7 @@ _LAUGHS = b"".join(
 )
 
 
-def _documents(root: bytes) -> dict[str, bytes]:
+def documents(root: bytes) -> dict[str, bytes]:
     """Return what is wrong with a document whatever its root element is."""
     whole = b"<%s/>" % root
 
@@ -77,7 +77,7 @@ _KINDS: tuple[tuple[str, str, str, bytes], ...] = (
 
 def _table() -> Iterator[Row]:
     for method, path, subresource, root in _KINDS:
-        for name, body in _documents(root).items():
+        for name, body in documents(root).items():
             is_long = len(body) > _LIMITS.get(subresource, limits.XML_BYTES)
             code = "MaxMessageLengthExceeded" if is_long else "MalformedXML"
             ask = Ask(method=method, path=path, query=((subresource, ""),), body=body)
