@@ -66,6 +66,9 @@ def _table() -> Iterator[Row]:
     for name, value, code in _DIGESTS:
         ask = Ask(method="PUT", path="/photos/new", headers={name: value}, body=b"hi")
         yield f"{name}: {value[:40]}", ask, 400, code
+    several = {"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-crc32c": "AAAAAA=="}
+    ask = Ask(method="PUT", path="/photos/new", headers=several, body=b"hi")
+    yield "two checksums", ask, 400, "InvalidRequest"
     for size in (2049, 30_000):
         headers = {"x-amz-meta-x": "y" * size}
         ask = Ask(method="PUT", path="/photos/new", headers=headers)
@@ -105,8 +108,23 @@ def _numbers() -> Iterator[Row]:
             yield title, ask, 400, "InvalidArgument"
 
 
+def _spoiled() -> Iterator[Case]:
+    """Bodies that are not the ones whose hash was signed."""
+    for size, body in (("same", b"jello"), ("other", b"h")):
+        yield Case(
+            name=f"digests: a signed hash of another body of the {size} size",
+            make=lambda service, body=body: service.request(
+                "PUT", "/photos/new", (), {"content-length": str(len(body))}, b"hello"
+            ).replace(b"\r\n\r\nhello", b"\r\n\r\n" + body),
+            status=400,
+            code="XAmzContentSHA256Mismatch",
+            method="PUT",
+        )
+
+
 def cases() -> Iterator[Case]:
     """Yield every case of this class."""
     yield from rows("headers", _table())
     yield from rows("ranges", _ranges())
     yield from rows("numbers", _numbers())
+    yield from _spoiled()

@@ -1,7 +1,8 @@
 """Every operation of the table on the other tenant's bucket: denied before judged."""
 
 from collections.abc import Iterator
-from unittest.mock import MagicMock
+from types import SimpleNamespace
+from typing import Any, cast
 
 from s3o.s3api.operation import Level
 from s3o.s3api.operations import list_operations
@@ -9,7 +10,9 @@ from tests.hostile.case import Case
 from tests.hostile.signed import Ask, Row, rows
 
 # Only the table's rows are read; no handler is called.
-OPERATIONS = list_operations(MagicMock(), MagicMock())
+OPERATIONS = list_operations(
+    cast("Any", None), cast("Any", SimpleNamespace(uploads=None))
+)
 _PATHS = {Level.BUCKET: "/others", Level.OBJECT: "/others/secret/b"}
 _MAKES_BUCKETS = "CreateBucket"
 
