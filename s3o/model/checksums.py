@@ -1,4 +1,4 @@
-"""Which types of checksum go with which algorithm, as multipart uploads need to know.
+"""Which checksum there is without a word, and which types go with an algorithm.
 
 FULL_OBJECT is of the object's bytes, so the parts' checksums must combine: only CRCs
 do. COMPOSITE is of the parts' checksums; CRC64NVME never is.
@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from s3o.model.errors import InvalidRequest
 from s3o.model.values import ChecksumAlgorithm, ChecksumType
+
+DEFAULT_ALGORITHM = ChecksumAlgorithm.CRC64NVME  # AWS since 2024-12
 
 _BOTH = (ChecksumType.COMPOSITE, ChecksumType.FULL_OBJECT)
 _COMPOSITE = (ChecksumType.COMPOSITE,)

@@ -7,6 +7,7 @@ what the transform verifies: no digest covers it.
 
 import re
 
+from s3o.model.checksums import DEFAULT_ALGORITHM
 from s3o.model.errors import BackendsFailed
 from s3o.model.values import (
     ChecksumAlgorithm,
@@ -16,7 +17,7 @@ from s3o.model.values import (
     ObjectVersion,
 )
 from s3o.objects.read import ObjectReader
-from s3o.wire.digests import DEFAULT_ALGORITHM, Hasher
+from s3o.wire.digests import Hasher
 
 _HEX_MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
 

@@ -12,7 +12,8 @@ from s3o.model.values import Bucket, Interval, StoredObject
 from s3o.objects.copied_source import CopiedSource
 from s3o.objects.copy import Copier
 from s3o.objects.upload_parts import PartCall
-from s3o.objects.uploads import DEFAULT_ALGORITHM, UploadStore
+from s3o.objects.uploads import UploadStore
+from s3o.policy.multipart import algorithm_of
 
 OPERATION = "UploadPartCopy"
 
@@ -46,7 +47,6 @@ class PartCopier:
         Raises: NoSuchUpload, EntityTooLarge, NoRoom, BackendsFailed, UsageExhausted,
         WriteLost, LedgerError. Then the part is as it was before.
         """
-        algorithm = call.upload.checksum_algorithm or DEFAULT_ALGORITHM
         async with self._copier.open(
             call.source_bucket, call.source, call.interval
         ) as reader:
@@ -59,7 +59,7 @@ class PartCopier:
                         reader,
                         call.source.version,
                         call.interval,
-                        algorithm,
+                        algorithm_of(call.upload),
                         operation=OPERATION,
                     ),
                     operation=OPERATION,

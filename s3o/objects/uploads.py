@@ -41,9 +41,6 @@ from s3o.objects.upload_completion import (
 from s3o.objects.upload_parts import PartCall, PartWriter
 from s3o.observe.operation import Operation
 
-# Of parts whose upload names no algorithm.
-DEFAULT_ALGORITHM = ChecksumAlgorithm.CRC64NVME
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadLimits:

@@ -17,6 +17,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from s3o.model.checksums import DEFAULT_ALGORITHM
 from s3o.model.errors import (
     BadDigest,
     EntityTooSmall,
@@ -161,7 +162,7 @@ def _require_part_checksums(
 
 def algorithm_of(upload: Upload) -> ChecksumAlgorithm:
     """Return the algorithm of each part's stored checksum."""
-    return upload.checksum_algorithm or ChecksumAlgorithm.CRC64NVME
+    return upload.checksum_algorithm or DEFAULT_ALGORITHM
 
 
 def _checksum_of(

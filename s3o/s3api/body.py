@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from s3o.model import limits
+from s3o.model.checksums import DEFAULT_ALGORITHM
 from s3o.model.errors import (
     ContentSha256Mismatch,
     EntityTooLarge,
@@ -32,7 +33,6 @@ from s3o.model.numbers import parse_uint
 from s3o.model.values import ChecksumAlgorithm, Digests
 from s3o.wire.aws_chunked import Decoder, Form
 from s3o.wire.digests import (
-    DEFAULT_ALGORITHM,
     DeclaredChecksum,
     Hasher,
     checksum_header,

@@ -12,7 +12,6 @@ from s3o.model.errors import InvalidRequest
 from s3o.model.tenants import Permission
 from s3o.model.values import (
     Bucket,
-    ChecksumAlgorithm,
     ObjectFacts,
     ObjectVersion,
     StoredObject,
@@ -33,7 +32,7 @@ from s3o.wire.copy_source import (
     parse_copy_source,
 )
 from s3o.wire.dates import render_iso_date
-from s3o.wire.digests import parse_algorithm
+from s3o.wire.digests import checksum_element, parse_wanted_algorithm
 from s3o.wire.headers import parse_object_facts
 from s3o.wire.versions import check_null_version
 from s3o.wire.xml_write import document, leaf
@@ -80,7 +79,7 @@ class ObjectCopies:
         directives = _parse_directives(call)
         conditions = parse_write_conditions(call.fields)
         facts = parse_object_facts(call.fields)
-        algorithm = _parse_algorithm(call.fields.get(_CHECKSUM_ALGORITHM))
+        algorithm = parse_wanted_algorithm(call.fields)
         await call.read_document(0)
         source_bucket = call.authorize(wanted.bucket, wanted.key, Permission.READ)
         _refuse_no_change(call, source_bucket, wanted, directives)
@@ -109,7 +108,7 @@ def _render(version: ObjectVersion) -> bytes:
         leaf("ETag", quote_etag(version.etag)),
     ]
     if version.checksum is not None:
-        name = f"Checksum{version.checksum.algorithm}"
+        name = checksum_element(version.checksum.algorithm)
         parts += [
             leaf(name, version.checksum.value),
             leaf("ChecksumType", version.checksum.type),
@@ -138,18 +137,6 @@ def _parse_directives(call: Call) -> tuple[bool, bool]:
         is_replacing(call.fields, METADATA_DIRECTIVE),
         is_replacing(call.fields, TAGGING_DIRECTIVE),
     )
-
-
-def _parse_algorithm(value: str | None) -> ChecksumAlgorithm | None:
-    if value is None:
-        return None
-    algorithm = parse_algorithm(value)
-    if algorithm is None:
-        raise InvalidRequest(
-            "Checksum algorithm provided is unsupported. Please try again with any of "
-            f"the valid types: [{', '.join(ChecksumAlgorithm)}]"
-        )
-    return algorithm
 
 
 def _refuse_no_change(

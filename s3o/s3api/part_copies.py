@@ -27,6 +27,7 @@ from s3o.wire.copy_source import (
     parse_copy_source,
 )
 from s3o.wire.dates import render_iso_date
+from s3o.wire.digests import checksum_element
 from s3o.wire.upload_headers import parse_part_number
 from s3o.wire.xml_write import document, leaf
 
@@ -86,7 +87,8 @@ def _render(part: Part) -> bytes:
         leaf("ETag", quote_etag(part.etag)),
     ]
     if part.checksum is not None:
-        elements.append(leaf(f"Checksum{part.checksum.algorithm}", part.checksum.value))
+        name = checksum_element(part.checksum.algorithm)
+        elements.append(leaf(name, part.checksum.value))
     return document("CopyPartResult", elements)
 
 

@@ -15,6 +15,7 @@ from s3o.model.names import BucketName, ObjectKey
 from s3o.model.values import Bucket, Checksum
 from s3o.s3api.owner import render_initiator, render_owner
 from s3o.wire.dates import render_iso_date
+from s3o.wire.digests import checksum_element
 from s3o.wire.xml_write import (
     DECLARATION,
     document,
@@ -199,4 +200,4 @@ def _render_etag(etag: str) -> str:
 def _render_checksum(checksum: Checksum | None) -> str:
     if checksum is None:
         return ""
-    return leaf(f"Checksum{checksum.algorithm}", checksum.value)
+    return leaf(checksum_element(checksum.algorithm), checksum.value)

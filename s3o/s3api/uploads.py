@@ -9,7 +9,8 @@ from s3o.model import limits
 from s3o.model.errors import InvalidArgument
 from s3o.model.tenants import Permission
 from s3o.objects.upload_parts import PartCall
-from s3o.objects.uploads import DEFAULT_ALGORITHM, CreateCall, UploadStore
+from s3o.objects.uploads import CreateCall, UploadStore
+from s3o.policy.multipart import algorithm_of
 from s3o.s3api.call import Call
 from s3o.s3api.operation import OBJECT_HEADERS, Level, Operation
 from s3o.s3api.upload_documents import (
@@ -108,9 +109,8 @@ class MultipartUploads:
         """UploadPart: 200 once the part is acknowledged in the ledger."""
         number = parse_part_number(call.query.get("partNumber") or "")
         upload = await self._uploads.find(call.bucket, call.key, upload_id_of(call))
-        wanted = upload.checksum_algorithm
-        check_part_checksum(call.visit.exchange.head.fields, wanted)
-        source = call.open_source(wanted or DEFAULT_ALGORITHM)
+        check_part_checksum(call.visit.exchange.head.fields, upload.checksum_algorithm)
+        source = call.open_source(algorithm_of(upload))
         part = await self._uploads.store_part(
             PartCall(bucket=call.bucket, upload=upload, number=number, source=source)
         )

@@ -19,9 +19,7 @@ import anycrc
 import xxhash
 
 from s3o.model.errors import BadDigest, InvalidDigest, InvalidRequest
-from s3o.model.values import Checksum, ChecksumAlgorithm, ChecksumType
-
-DEFAULT_ALGORITHM = ChecksumAlgorithm.CRC64NVME  # AWS since 2024-12
+from s3o.model.values import Checksum, ChecksumAlgorithm
 
 _CRC_MODELS = {
     ChecksumAlgorithm.CRC32: "CRC32-ISO-HDLC",
@@ -171,6 +169,20 @@ def parse_checksum_value(algorithm: ChecksumAlgorithm, value: str) -> Checksum:
     return Checksum(algorithm, value)
 
 
+def parse_wanted_algorithm(fields: Mapping[str, str]) -> ChecksumAlgorithm | None:
+    """Return what x-amz-checksum-algorithm asks for; raises InvalidRequest."""
+    name = fields.get(f"{_PREFIX}algorithm")
+    if name is None:
+        return None
+    algorithm = parse_algorithm(name)
+    if algorithm is None:
+        raise InvalidRequest(
+            "Checksum algorithm provided is unsupported. Please try again with any of "
+            f"the valid types: [{', '.join(ChecksumAlgorithm)}]"
+        )
+    return algorithm
+
+
 def parse_algorithm(text: str) -> ChecksumAlgorithm | None:
     """Return the algorithm of that name in any case; None if there is none."""
     try:
@@ -290,11 +302,6 @@ def combine_crcs(first: Checksum, second: Checksum, second_bytes: int) -> Checks
     value: int = model.combine(_number(first), _number(second), second_bytes)
     width = DIGEST_BYTES[first.algorithm]
     return Checksum(first.algorithm, _base64(value.to_bytes(width, "big")))
-
-
-def is_checksum_type(text: str) -> bool:
-    """Whether text names a checksum type."""
-    return text in ChecksumType.__members__
 
 
 def _number(checksum: Checksum) -> int:

@@ -16,12 +16,13 @@ from s3o.model.errors import InvalidArgument, MalformedXml
 from s3o.model.numbers import parse_uint
 from s3o.model.values import Checksum, ChecksumAlgorithm, ManifestPart
 from s3o.wire.conditions import unquote_etag
+from s3o.wire.digests import checksum_element
 from s3o.wire.xml_read import Element
 
 MANIFEST_ELEMENTS = limits.XML_ELEMENTS
 
 _CHECKSUMS: Mapping[str, ChecksumAlgorithm] = {
-    f"Checksum{algorithm}": algorithm for algorithm in ChecksumAlgorithm
+    checksum_element(algorithm): algorithm for algorithm in ChecksumAlgorithm
 }
 _KNOWN = frozenset({"PartNumber", "ETag", "Size", "LastModified", *_CHECKSUMS})
 _NEGATIVE = re.compile(r"-[0-9]{1,20}", re.ASCII)

@@ -10,7 +10,11 @@ from s3o.model.checksums import choose_checksum_type
 from s3o.model.errors import InvalidArgument, InvalidRequest
 from s3o.model.numbers import parse_uint
 from s3o.model.values import Checksum, ChecksumAlgorithm, ChecksumType
-from s3o.wire.digests import checksum_header, parse_algorithm, parse_declared_checksum
+from s3o.wire.digests import (
+    checksum_header,
+    parse_declared_checksum,
+    parse_wanted_algorithm,
+)
 
 _MAX_NUMBER = (1 << 31) - 1
 
@@ -19,17 +23,8 @@ def parse_upload_checksum(
     fields: Mapping[str, str],
 ) -> tuple[ChecksumAlgorithm | None, ChecksumType | None]:
     """Return the algorithm and type that a Create asks for; raises InvalidRequest."""
-    name, kind = (
-        fields.get(f"x-amz-checksum-{what}") for what in ("algorithm", "type")
-    )
-    algorithm = None
-    if name is not None:
-        algorithm = parse_algorithm(name)
-        if algorithm is None:
-            raise InvalidRequest(
-                "Checksum algorithm provided is unsupported. Please try again with any "
-                f"of the valid types: [{', '.join(ChecksumAlgorithm)}]"
-            )
+    algorithm = parse_wanted_algorithm(fields)
+    kind = fields.get("x-amz-checksum-type")
     return algorithm, choose_checksum_type(algorithm, kind)
 
 
