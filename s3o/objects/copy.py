@@ -26,7 +26,7 @@ from s3o.model.errors import (
     BlobDamaged,
     NoRoom,
 )
-from s3o.model.facts import IntentOpened, WriteFailedOver
+from s3o.model.facts import IntentOpened
 from s3o.model.names import (
     BackendName,
     ObjectKey,
@@ -52,6 +52,7 @@ from s3o.model.values import (
 )
 from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.copied_source import CopiedSource
+from s3o.objects.failover import note_failover
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.read import ObjectReader, order_for_read
 from s3o.objects.write import PutCall, Writer
@@ -179,7 +180,7 @@ class Copier:
             except NoRoom:
                 continue  # there; another backend may have room
             except BackendError as error:
-                self._note_failover(location.backend, error)
+                note_failover(self._observer, OPERATION, error)
         return None
 
     async def _try(self, attempt: "_Attempt") -> ObjectVersion:
@@ -196,7 +197,7 @@ class Copier:
                     digests=attempt.digests,
                     etag=attempt.digests.md5,
                     now_us=self._clock.now_us(),
-                    stored_md5=attempt.location.stored_md5,
+                    stored_md5=attempt.stored_md5,
                     backend_version=backend_version,
                 )
             )
@@ -247,7 +248,7 @@ class Copier:
         """Have the provider copy; return the copy's version there."""
         headers = self._headers(attempt, storage_key, version_id, opened)
         try:
-            return await self._copied(attempt.location, storage_key, headers)
+            return await self._copied(attempt, storage_key, headers)
         except (BackendCircuitOpen, BackendOverUsage):
             await self._announcer.drop(
                 storage_key, "backend held back", is_ambiguous=False
@@ -264,11 +265,12 @@ class Copier:
             raise
 
     async def _copied(
-        self, location: Location, storage_key: StorageKey, headers: BlobHeaders
+        self, attempt: "_Attempt", storage_key: StorageKey, headers: BlobHeaders
     ) -> str | None:
+        location = attempt.location
         backend = self._fleet.get(location.backend)
         receipt = await backend.copy(location.storage_key, storage_key, headers)
-        if receipt.etag_is_md5 and location.stored_md5 not in (None, receipt.etag):
+        if receipt.etag_is_md5 and receipt.etag != attempt.stored_md5:
             raise BlobDamaged(
                 backend=location.backend,
                 operation=OPERATION,
@@ -291,7 +293,7 @@ class Copier:
             version_id=version_id,
             sequence=opened.sequence,
             stored_bytes=location.stored_bytes,
-            stored_md5=location.stored_md5,
+            stored_md5=attempt.stored_md5,
         )
         return plan_blob_headers(
             record, call.facts, storage_key=storage_key, key=call.key
@@ -299,13 +301,6 @@ class Copier:
 
     def _operation(self, name: str, bucket: Bucket, key: ObjectKey) -> Operation:
         return Operation(self._observer, self._clock, name, bucket=bucket.name, key=key)
-
-    def _note_failover(self, backend: BackendName, error: BackendError) -> None:
-        self._observer.note(
-            WriteFailedOver(
-                operation=OPERATION, failed_backend=backend, reason=str(error)
-            )
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Failover:
                     return await attempt(plain, failed)
                 except BackendError as error:
                     failed[BackendName(error.backend)] = str(error)
-                    self._note(operation, error)
+                    note_failover(self._observer, operation, error)
                     if not plain.rewind():
                         raise BackendsFailed(
                             operation, tuple(failed.values())
@@ -51,11 +51,13 @@ class Failover:
         finally:
             self._replay.give_back(window)
 
-    def _note(self, operation: str, error: BackendError) -> None:
-        self._observer.note(
-            WriteFailedOver(
-                operation=operation,
-                failed_backend=BackendName(error.backend),
-                reason=str(error),
-            )
+
+def note_failover(observer: Observer, operation: str, error: BackendError) -> None:
+    """Tell that a write goes on elsewhere, or in another way, after error."""
+    observer.note(
+        WriteFailedOver(
+            operation=operation,
+            failed_backend=BackendName(error.backend),
+            reason=str(error),
         )
+    )

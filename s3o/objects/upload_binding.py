@@ -14,11 +14,11 @@ from s3o.backends.fleet import Fleet
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.uploads import begin_binding, find_upload, finish_binding
 from s3o.model.errors import BackendError
-from s3o.model.facts import WriteFailedOver
 from s3o.model.multipart import NATIVE_BLOB, Upload
 from s3o.model.names import BackendName, UploadId, make_storage_key, make_write_id
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.model.values import Bucket, QuotaRow
+from s3o.objects.failover import note_failover
 from s3o.wire.record import Record, plan_blob_headers
 
 
@@ -130,13 +130,7 @@ class UploadBinder:
         try:
             backend_upload_id = await backend.create_upload(storage_key, headers)
         except BackendError as error:
-            self._observer.note(
-                WriteFailedOver(
-                    operation="CreateMultipartUpload",
-                    failed_backend=binding.backend,
-                    reason=str(error),
-                )
-            )
+            note_failover(self._observer, "CreateMultipartUpload", error)
             return
         await self._ledger.write(
             partial(
