@@ -16,12 +16,10 @@ from s3o.ledger.objects import find_object, find_version
 from s3o.ledger.tags import put_tags
 from s3o.model.errors import (
     EntityTooLarge,
-    LedgerError,
     NoSuchKey,
     S3OError,
     StateError,
 )
-from s3o.model.facts import DegradedWriteRejected
 from s3o.model.names import ObjectKey
 from s3o.model.seams import Clock, Entropy, Observer, Transform
 from s3o.model.values import (
@@ -44,7 +42,7 @@ from s3o.objects.upload_completion import Completer
 from s3o.objects.upload_parts import PartWriter
 from s3o.objects.uploads import UploadLimits, UploadStore
 from s3o.objects.write import PutCall, Writer
-from s3o.observe.operation import Operation
+from s3o.observe.operation import Operation, WriteOperation
 
 # Up to here a listing costs less on the loop than the hop to a reader thread.
 INLINE_ROWS = 200
@@ -179,30 +177,22 @@ class ObjectStore:
 
     async def put(self, call: PutCall) -> ObjectVersion:
         """Store an object; see Writer.put. Raises also EntityTooLarge."""
-        with self._operation("PutObject", call.bucket, call.key) as operation:
+        with self._writing("PutObject", call.bucket, call.key) as operation:
             operation.size = call.source.size
             limit = self._max_object_size()
             if call.source.size > limit:
                 raise EntityTooLarge(call.source.size, limit)
-            try:
-                version, backend = await self._writer.put(call)
-            except LedgerError:
-                self._note_degraded("PutObject")
-                raise
+            version, backend = await self._writer.put(call)
             operation.backend = backend
             return version
 
     async def put_tags(self, bucket: Bucket, key: ObjectKey, tags: Pairs) -> None:
         """Replace the current version's tags; no bytes move. Raises NoSuchKey."""
         name = "PutObjectTagging" if tags else "DeleteObjectTagging"
-        with self._operation(name, bucket, key):
-            try:
-                await self._ledger.write(
-                    partial(put_tags, bucket=bucket, key=key, tags=tags)
-                )
-            except LedgerError:
-                self._note_degraded(name)
-                raise
+        with self._writing(name, bucket, key):
+            await self._ledger.write(
+                partial(put_tags, bucket=bucket, key=key, tags=tags)
+            )
 
     async def delete(
         self, bucket: Bucket, key: ObjectKey, conditions: WriteConditions
@@ -211,20 +201,16 @@ class ObjectStore:
 
         Raises PreconditionFailed. Backends are told later, by the cleanup queue.
         """
-        with self._operation("DeleteObject", bucket, key):
-            try:
-                existed = await self._ledger.write(
-                    partial(
-                        delete_object,
-                        bucket=bucket,
-                        key=key,
-                        conditions=conditions,
-                        now_us=self._clock.now_us(),
-                    )
+        with self._writing("DeleteObject", bucket, key):
+            existed = await self._ledger.write(
+                partial(
+                    delete_object,
+                    bucket=bucket,
+                    key=key,
+                    conditions=conditions,
+                    now_us=self._clock.now_us(),
                 )
-            except LedgerError:
-                self._note_degraded("DeleteObject")
-                raise
+            )
             if existed:
                 self._room.poke()
 
@@ -232,20 +218,16 @@ class ObjectStore:
         self, bucket: Bucket, deletes: Sequence[Delete]
     ) -> Sequence[StateError | None]:
         """Delete up to 1000 keys in one transaction; per key None or why not."""
-        with self._operation("DeleteObjects", bucket, "") as operation:
+        with self._writing("DeleteObjects", bucket, "") as operation:
             operation.size = len(deletes)
-            try:
-                outcomes = await self._ledger.write(
-                    partial(
-                        delete_objects,
-                        bucket=bucket,
-                        wanted=[(each.key, each.conditions) for each in deletes],
-                        now_us=self._clock.now_us(),
-                    )
+            outcomes = await self._ledger.write(
+                partial(
+                    delete_objects,
+                    bucket=bucket,
+                    wanted=[(each.key, each.conditions) for each in deletes],
+                    now_us=self._clock.now_us(),
                 )
-            except LedgerError:
-                self._note_degraded("DeleteObjects")
-                raise
+            )
             self._room.poke()
             return outcomes
 
@@ -269,8 +251,10 @@ class ObjectStore:
     def _operation(self, name: str, bucket: Bucket, key: str) -> Operation:
         return Operation(self._observer, self._clock, name, bucket=bucket.name, key=key)
 
-    def _note_degraded(self, operation: str) -> None:
-        self._observer.note(DegradedWriteRejected(operation=operation))
+    def _writing(self, name: str, bucket: Bucket, key: str) -> WriteOperation:
+        return WriteOperation(
+            self._observer, self._clock, name, bucket=bucket.name, key=key
+        )
 
 
 def _make_uploads(

@@ -4,8 +4,7 @@ Each operation writes the second audit line of its request through Operation. Ho
 are stored is in upload_parts, how an object is made of them in upload_completion.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,8 +14,7 @@ from s3o.ledger.upload_listing import UploadPage, list_uploads
 from s3o.ledger.upload_parts import list_parts
 from s3o.ledger.uploads import NewUpload, create_upload, find_upload
 from s3o.model import limits
-from s3o.model.errors import EntityTooLarge, LedgerError, S3OError
-from s3o.model.facts import DegradedWriteRejected
+from s3o.model.errors import EntityTooLarge, S3OError
 from s3o.model.multipart import Part, Upload
 from s3o.model.names import (
     ObjectKey,
@@ -39,7 +37,7 @@ from s3o.objects.upload_completion import (
     Completing,
 )
 from s3o.objects.upload_parts import PartCall, PartWriter
-from s3o.observe.operation import Operation
+from s3o.observe.operation import Operation, WriteOperation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,11 +211,7 @@ class UploadStore:
     def _operation(self, name: str, bucket: Bucket, key: str) -> Operation:
         return Operation(self._observer, self._clock, name, bucket=bucket.name, key=key)
 
-    @contextmanager
-    def _writing(self, name: str, bucket: Bucket, key: str) -> Iterator[Operation]:
-        with self._operation(name, bucket, key) as operation:
-            try:
-                yield operation
-            except LedgerError:
-                self._observer.note(DegradedWriteRejected(operation=name))
-                raise
+    def _writing(self, name: str, bucket: Bucket, key: str) -> WriteOperation:
+        return WriteOperation(
+            self._observer, self._clock, name, bucket=bucket.name, key=key
+        )

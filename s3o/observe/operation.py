@@ -11,8 +11,8 @@ from types import TracebackType
 
 import trio
 
-from s3o.model.errors import AuthError, S3OError
-from s3o.model.facts import OperationFinished
+from s3o.model.errors import AuthError, LedgerError, S3OError
+from s3o.model.facts import DegradedWriteRejected, OperationFinished
 from s3o.model.seams import Clock, Observer
 from s3o.observe.correlation import request_id
 
@@ -73,6 +73,25 @@ class Operation:
                 error=describe(error),
             )
         )
+
+
+class WriteOperation(Operation):
+    """One operation that the ledger must take; tells when it was refused for that.
+
+    A write without the ledger is rejected, not degraded (DegradedWriteRejected).
+    """
+
+    __slots__ = ()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, LedgerError):
+            self._observer.note(DegradedWriteRejected(operation=self._name))
+        super().__exit__(kind, error, traceback)
 
 
 def status_of(error: BaseException | None) -> str:
