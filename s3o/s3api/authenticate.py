@@ -14,7 +14,6 @@ Rules:
 Source: AWS, "Authenticating requests (AWS Signature Version 4)".
 """
 
-import hmac
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from functools import partial
@@ -31,12 +30,11 @@ from s3o.model.errors import (
     SeveralAuthMechanisms,
     SignatureMismatch,
     SigV2Refused,
-    UnknownAccessKey,
 )
 from s3o.net.exchange import RequestHead
 from s3o.s3api.anonymous import METHODS
 from s3o.s3api.authenticate_sigv2 import check_sigv2_presigned
-from s3o.s3api.credentials import ANONYMOUS, CredentialBook
+from s3o.s3api.credentials import ANONYMOUS, CredentialBook, require_signature
 from s3o.s3api.payload import PAYLOAD_HEADER, Authenticated, plan_body
 from s3o.wire import sigv2
 from s3o.wire.dates import render_iso_date
@@ -196,18 +194,18 @@ def _check_claim(
     text = string_to_sign(claim.timestamp, signatory.scope, canonical)
     key, caller = book.key_for(signatory.access_key_id, signatory.scope)
     expected = key.sign(text.encode("latin-1"))
-    # Bytes: compare_digest raises TypeError for text that is not ASCII.
-    is_right = hmac.compare_digest(
-        claim.signature.encode("utf-8"), expected.encode("ascii")
+    access_key_id = signatory.access_key_id
+    caller = require_signature(
+        caller,
+        access_key_id,
+        claim.signature,
+        expected,
+        lambda: SignatureMismatch(access_key_id, text, canonical),
     )
-    if caller is None:
-        raise UnknownAccessKey(signatory.access_key_id)
-    if not is_right:
-        raise SignatureMismatch(signatory.access_key_id, text, canonical)
     if fields.get("x-amz-security-token") or target.query.get("X-Amz-Security-Token"):
         raise AccessDenied("there are no temporary credentials here")
     chain = partial(ChunkSigner, key, claim.timestamp, signatory.scope, expected)
-    plan = plan_body(head, payload, signatory.access_key_id, chain)
+    plan = plan_body(head, payload, access_key_id, chain)
     return Authenticated(caller, plan)
 
 

@@ -9,7 +9,6 @@ the form is good is the policy's to say.
 Source: AWS, "Authenticating requests: browser-based uploads using POST".
 """
 
-import hmac
 from collections.abc import Mapping
 
 from s3o.model.errors import (
@@ -18,10 +17,9 @@ from s3o.model.errors import (
     SeveralAuthMechanisms,
     SignatureMismatch,
     SigV2Refused,
-    UnknownAccessKey,
 )
 from s3o.s3api.authenticate_sigv2 import check_signature
-from s3o.s3api.credentials import Caller, CredentialBook
+from s3o.s3api.credentials import Caller, CredentialBook, require_signature
 from s3o.wire.sigv4 import ALGORITHM
 from s3o.wire.sigv4_claims import parse_form
 
@@ -82,14 +80,13 @@ def _check_v4(fields: Mapping[str, str], book: CredentialBook) -> Caller:
         )
     key, caller = book.key_for(signatory.access_key_id, signatory.scope)
     expected = key.sign(policy.encode("utf-8"))
-    is_right = hmac.compare_digest(
-        claim.signature.encode("utf-8"), expected.encode("ascii")
+    return require_signature(
+        caller,
+        signatory.access_key_id,
+        claim.signature,
+        expected,
+        lambda: SignatureMismatch(signatory.access_key_id, policy),
     )
-    if caller is None:
-        raise UnknownAccessKey(signatory.access_key_id)
-    if not is_right:
-        raise SignatureMismatch(signatory.access_key_id, policy)
-    return caller
 
 
 def _check_v2(fields: Mapping[str, str], book: CredentialBook) -> Caller:

@@ -7,16 +7,13 @@ unless a signed header says otherwise. Requests signed in a header are never acc
 Source: AWS, "Signing and authenticating REST requests (AWS signature version 2)".
 """
 
-import hmac
-
 from s3o.model.errors import (
     AccessDenied,
     PresignedExpired,
     SignatureMismatch,
-    UnknownAccessKey,
 )
 from s3o.net.exchange import RequestHead
-from s3o.s3api.credentials import Caller, CredentialBook
+from s3o.s3api.credentials import Caller, CredentialBook, require_signature
 from s3o.s3api.hoisted import merge_hoisted_headers
 from s3o.s3api.operations import is_subresource
 from s3o.s3api.payload import PAYLOAD_HEADER, Authenticated, plan_body
@@ -60,12 +57,13 @@ def check_signature(
     Raises UnknownAccessKey, SignatureMismatch, in constant time.
     """
     expected, caller = book.sign_v2(access_key_id, text)
-    is_right = hmac.compare_digest(signature.encode("utf-8"), expected.encode("ascii"))
-    if caller is None:
-        raise UnknownAccessKey(access_key_id)
-    if not is_right:
-        raise SignatureMismatch(access_key_id, text)
-    return caller
+    return require_signature(
+        caller,
+        access_key_id,
+        signature,
+        expected,
+        lambda: SignatureMismatch(access_key_id, text),
+    )
 
 
 def _refuse_unsigned(query: Query) -> None:

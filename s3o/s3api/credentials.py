@@ -7,9 +7,11 @@ never show in a repr.
 """
 
 import hashlib
-from collections.abc import Iterable
+import hmac
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from s3o.model.errors import SignatureMismatch, UnknownAccessKey
 from s3o.model.names import BucketName
 from s3o.model.tenants import EVERY_PERMISSION, Permission
 from s3o.wire import sigv2
@@ -154,6 +156,28 @@ class CredentialBook:
         Looked up by digest: what a lookup's time could tell is nothing about a token.
         """
         return self._tokens.get(_digest(token))
+
+
+def require_signature(
+    caller: Caller | None,
+    access_key_id: str,
+    claimed: str,
+    expected: str,
+    mismatch: Callable[[], SignatureMismatch],
+) -> Caller:
+    """Return caller if claimed is the signature that its secret gives.
+
+    The comparison comes first and takes the same time whatever is in claimed, so an
+    unknown access key (caller None) costs the work of a wrong signature. Raises
+    UnknownAccessKey, and what mismatch makes.
+    """
+    # Bytes: compare_digest raises TypeError for text that is not ASCII.
+    is_right = hmac.compare_digest(claimed.encode("utf-8"), expected.encode("ascii"))
+    if caller is None:
+        raise UnknownAccessKey(access_key_id)
+    if not is_right:
+        raise mismatch()
+    return caller
 
 
 def _digest(token: str) -> bytes:
