@@ -59,6 +59,7 @@ async def test_name_cannot_leave_the_root(tmp_path: Path, name: str) -> None:
     assert [name] == [blob.name for blob in (await backend.list_page("")).blobs]
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40))
 def test_every_path_segment_has_one_of_our_suffixes(name: str) -> None:
     """So none is empty, `.` or `..`, and files never meet directories."""
@@ -73,6 +74,7 @@ def test_every_path_segment_has_one_of_our_suffixes(name: str) -> None:
     assert b"/" not in first
 
 
+@pytest.mark.slow
 async def test_listing_a_large_folder_looks_only_at_its_page(tmp_path: Path) -> None:
     """Ten million blobs in one folder must not be sorted in memory, nor stat'ed."""
     backend = await make(tmp_path)

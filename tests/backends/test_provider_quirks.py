@@ -21,6 +21,9 @@ from tests.fakes.sources import BytesSource, pattern
 
 NAME, OTHER = name_of("film.mp4"), name_of("ünïcödé/with space")
 TARGET, LARGE = name_of("copy.mp4"), pattern(3_000_000)
+pytestmark = pytest.mark.slow
+
+
 NEW = BlobHeaders(record=(("s3o", "1;new;!"),), metadata=(("camera", "X100"),))
 MIN = limits.PART_MIN_BYTES
 every_profile = pytest.mark.parametrize("profile", sorted(PROVIDERS))

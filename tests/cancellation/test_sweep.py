@@ -35,6 +35,9 @@ transforms = pytest.mark.parametrize(
 )
 
 
+pytestmark = pytest.mark.slow
+
+
 @transforms
 @pytest.mark.parametrize("before", [None, OLD], ids=["put", "overwrite"])
 async def test_put_cancelled_at_any_step_leaves_old_or_new(

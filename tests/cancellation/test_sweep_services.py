@@ -19,6 +19,9 @@ from tests.objects.house import House, open_house
 Operate = Callable[[House], Awaitable[object]]
 
 
+pytestmark = pytest.mark.slow
+
+
 async def _clean(house: House) -> None:
     await house.cleanup.run_once()
 

@@ -17,6 +17,9 @@ from tests.cancellation.sweep import cancel_at
 from tests.fakes.sources import BytesSource, pattern
 from tests.objects.house import KEY, House, open_house
 
+pytestmark = pytest.mark.slow
+
+
 ABSENT = WriteConditions(if_none_match_any=True)
 SAME = WriteConditions(if_match=(hashlib.md5(OLD, usedforsecurity=False).hexdigest(),))
 OTHER = "dog.jpg"

@@ -43,6 +43,7 @@ def test_hostile_text_is_refused_in_bounds(text, found):
     assert found == problem(text)
 
 
+@pytest.mark.slow
 def test_too_many_values_are_refused():
     """Memory and time stay bounded below the size limit, too."""
     text = "a: [" + "x," * limits.CONFIG_NODES + "]"
@@ -50,6 +51,7 @@ def test_too_many_values_are_refused():
     assert f"more than {limits.CONFIG_NODES} values" in problem(text)
 
 
+@pytest.mark.slow
 def test_thousands_of_problems_are_counted_but_not_told():
     """Any other file than ours is wrong in every line."""
     found = problems(GOOD + "".join(f"key{n}: x\n" for n in range(20_000)))

@@ -171,8 +171,12 @@ FACTORIES: dict[str, Contracted] = {
     "fault-server": Contracted(make=fault_server),
     "fault-server-guarded": Contracted(make=guarded_fault_server),
     "directory": Contracted(make=directory, is_write_once=True),
-    "rclone": Contracted(make=_real(servers.rclone), has_folders=True),
-    "rclone-tls": Contracted(make=_real(servers.rclone_tls), has_folders=True),
+    "rclone": Contracted(
+        make=_real(servers.rclone), marks=(pytest.mark.slow,), has_folders=True
+    ),
+    "rclone-tls": Contracted(
+        make=_real(servers.rclone_tls), marks=(pytest.mark.slow,), has_folders=True
+    ),
     "swift": Contracted(make=_real(swift), marks=(pytest.mark.real,)),
     "ceph": Contracted(make=_real(ceph), marks=(pytest.mark.real,)),
 }

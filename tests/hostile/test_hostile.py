@@ -37,6 +37,7 @@ _AT_ONCE = 10
 RUNS = [CASES[start : start + _AT_ONCE] for start in range(0, len(CASES), _AT_ONCE)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cases", RUNS, ids=lambda cases: f"from {cases[0].name}")
 async def test_hostile_requests_are_refused_and_leave_nothing(
     cases: list[Case],

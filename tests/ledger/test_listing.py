@@ -231,6 +231,7 @@ def steps_of() -> Iterator[Callable[[int, str, str], int]]:
         connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prefix", "delimiter"), [("", ""), ("data/", "/")])
 def test_a_page_costs_the_same_in_a_bucket_fifty_times_as_large(
     steps_of: Callable[[int, str, str], int], prefix: str, delimiter: str

@@ -28,7 +28,7 @@ from tests.ledger.house import NOW_US, ONE, TWO, furnish
 from tests.ledger.test_invariants import LIMITS, STEPS, Life
 from tests.ledger.uploading import Uploader, content, manifest_of
 
-FAST_SEEDS = 2  # the others take half a minute and run in `just test`
+FAST_SEEDS = 1  # the others take half a minute and run in `just test`
 
 
 class UploadingLife(Life):

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -54,6 +55,7 @@ async def kept_in_order(house: House) -> AsyncIterator[CleanupQueue]:
     await flush.run_once()
 
 
+@pytest.mark.slow
 async def test_a_day_of_faults_ends_with_books_that_balance(
     house: House, autojump_clock: MockClock
 ) -> None:

@@ -14,6 +14,7 @@ def test_no_crash_point_loses_anything(name: str) -> None:
     assert [] == list(SCENES[name].complaints())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RACES)
 def test_no_race_loses_anything(name: str) -> None:
     """Two clients at once are an ordinary day."""

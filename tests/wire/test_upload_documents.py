@@ -70,6 +70,7 @@ def test_part_number_below_one_is_refused(number: str) -> None:
         read_manifest(parse_xml(document))
 
 
+@pytest.mark.slow
 def test_the_largest_manifest_fits_and_a_larger_one_does_not() -> None:
     """10 000 parts with all that SDKs say of each, within the bounds of XML."""
     part = (
