@@ -30,6 +30,7 @@ class Commit:
     """What the upload has shown; the intent holds the rest.
 
     extra_failed: intents of earlier attempts of the same write, whose bytes may exist.
+    is_verified: the provider has proved that it holds the right bytes.
     """
 
     storage_key: StorageKey
@@ -39,6 +40,8 @@ class Commit:
     stored_md5: str | None = None
     backend_version: str | None = None
     extra_failed: tuple[StorageKey, ...] = ()
+    backend_etag: str | None = None
+    is_verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +158,11 @@ async def _put_location(
         backend_name=intent.backend,
         storage_key=intent.storage_key,
         backend_version=commit.backend_version,
-        backend_etag=None,
+        backend_etag=commit.backend_etag,
         stored_bytes=intent.stored_bytes,
         stored_digest=commit.stored_md5,
         now_us=commit.now_us,
+        verified_us=commit.now_us if commit.is_verified else None,
     )
     moves.add(
         intent.backend,

@@ -14,8 +14,8 @@ async def displace(
     """Remove every location of version; return them. Their bytes become orphans."""
     moves.charge(version.bucket_id, -version.size)
     taken = await _take(tx, version)
-    first_blob = min((location.blob for location, _ in taken), default=0)
-    for location, backend_etag in taken:
+    first_blob = min((location.blob for location in taken), default=0)
+    for location in taken:
         # A version counts where its lowest blob is: blob 0 need not exist.
         moves.add(
             location.backend,
@@ -31,16 +31,16 @@ async def displace(
             reason=reason,
             is_imported=location.is_imported,
             backend_version=location.backend_version,
-            backend_etag=backend_etag,
+            backend_etag=location.backend_etag,
         )
         await enqueue(tx, discard, moves, now_us)
-    return tuple(location for location, _ in taken)
+    return tuple(taken)
 
 
-async def _take(tx: Tx, version: ObjectVersion) -> list[tuple[Location, str | None]]:
+async def _take(tx: Tx, version: ObjectVersion) -> list[Location]:
     try:
         return [
-            (rows.location_of(row[:-1]), rows.optional_text(row[-1]))
+            rows.location_of(row)
             for row in await tx.all("take_locations", version_id=version.version_id)
         ]
     except ValueError as error:

@@ -199,6 +199,7 @@ async def _promote(
         etag=digests.md5,
         now_us=now_us,
         stored_md5=intent.stored_md5,
+        is_verified=True,
     )
     try:
         await publish(tx, intent, commit, moves)

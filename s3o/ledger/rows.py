@@ -27,6 +27,7 @@ from s3o.model.values import (
     ChecksumAlgorithm,
     ChecksumType,
     Location,
+    LocationState,
     ObjectFacts,
     ObjectVersion,
     Pairs,
@@ -214,18 +215,20 @@ def version_of(bucket_id: BucketId, key: ObjectKey, row: Row) -> ObjectVersion:
 
 
 def location_of(row: Row) -> Location:
-    """Read blob, backend_name ... verified_at; raises ValueError for nonsense."""
-    number_, backend, name, backend_version, stored, digest, origin, made, seen = row
+    """Read blob, backend_name ... backend_etag; raises ValueError for nonsense."""
+    seen = row[8]
     return Location(
-        blob=size(number_),
-        backend=backend_name(backend),
-        storage_key=storage_key(name),
-        backend_version=optional_text(backend_version),
-        stored_bytes=size(stored),
-        stored_md5=optional_text(digest),
-        is_imported=text(origin) == IMPORTED,
-        created_at_us=number(made),
+        blob=size(row[0]),
+        backend=backend_name(row[1]),
+        storage_key=storage_key(row[2]),
+        backend_version=optional_text(row[3]),
+        stored_bytes=size(row[4]),
+        stored_md5=optional_text(row[5]),
+        is_imported=text(row[6]) == IMPORTED,
+        created_at_us=number(row[7]),
         verified_at_us=None if seen is None else number(seen),
+        state=LocationState(text(row[9])),
+        backend_etag=optional_text(row[10]),
     )
 
 

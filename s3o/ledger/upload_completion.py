@@ -339,6 +339,7 @@ async def _locate_native(
         stored_bytes=sum(part.stored_bytes for part in native),
         stored_digest=None,
         now_us=finish.now_us,
+        verified_us=None,
     )
 
 

@@ -99,9 +99,27 @@ class Digests:
     declared: Checksum | None = None
 
 
+class LocationState(StrEnum):
+    """What is known of a location's bytes.
+
+    live: good, as far as anybody knows. suspect: a check failed; to be repaired from
+    another copy. lost: the backend does not have them. quarantined: the last copy, and
+    bad; kept for a person.
+    """
+
+    LIVE = "live"
+    SUSPECT = "suspect"
+    LOST = "lost"
+    QUARANTINED = "quarantined"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """One blob of one version on one backend."""
+    """One blob of one version on one backend.
+
+    verified_at_us: when its bytes were last proved to be the right ones (by the
+    provider's own MD5 or by reading them); None is never.
+    """
 
     backend: BackendName
     storage_key: StorageKey
@@ -112,6 +130,8 @@ class Location:
     backend_version: str | None = None
     created_at_us: int = 0
     verified_at_us: int | None = None
+    state: LocationState = LocationState.LIVE
+    backend_etag: str | None = None  # as the backend last told it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

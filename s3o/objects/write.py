@@ -260,5 +260,7 @@ class Writer:
             now_us=self._clock.now_us(),
             stored_md5=stored.stored_md5 or digests.md5,
             backend_version=receipt.backend_version,
+            backend_etag=receipt.etag or None,
+            is_verified=receipt.etag_is_md5,
         )
         return (await self._announcer.commit(commit)).version

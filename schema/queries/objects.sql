@@ -24,7 +24,7 @@ SELECT
     CASE WHEN l.blob IS NULL OR l.blob = o.first_blob THEN o.layout END,
     CASE WHEN l.blob IS NULL OR l.blob = o.first_blob THEN o.part_checksums END,
     l.blob, l.backend_name, l.storage_key, l.backend_version, l.stored_bytes,
-    l.stored_digest, l.origin, l.created_at, l.verified_at
+    l.stored_digest, l.origin, l.created_at, l.verified_at, l.state, l.backend_etag
 FROM (
     SELECT
         *, (
@@ -132,10 +132,10 @@ WHERE bucket_id = :bucket_id AND key = :key AND created_at < :before_us;
 -- name: insert_location
 INSERT INTO object_locations (
     version_id, blob, backend_name, storage_key, backend_version, backend_etag,
-    stored_bytes, stored_digest, created_at
+    stored_bytes, stored_digest, created_at, verified_at
 ) VALUES (
     :version_id, :blob, :backend_name, :storage_key, :backend_version, :backend_etag,
-    :stored_bytes, :stored_digest, :now_us
+    :stored_bytes, :stored_digest, :now_us, :verified_us
 );
 
 -- name: take_locations
@@ -143,7 +143,7 @@ INSERT INTO object_locations (
 DELETE FROM object_locations WHERE version_id = :version_id
 RETURNING
     blob, backend_name, storage_key, backend_version, stored_bytes,
-    stored_digest, origin, created_at, verified_at, backend_etag;
+    stored_digest, origin, created_at, verified_at, state, backend_etag;
 
 -- name: list_keys
 -- One range of the primary key; :before_key is the prefix's successor.

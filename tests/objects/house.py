@@ -178,6 +178,7 @@ class House:
                 stored_bytes=place.stored_bytes,
                 stored_digest=place.stored_md5,
                 now_us=self.rig.clock.now_us(),
+                verified_us=place.verified_at_us,
             )
 
         await self.ledger.write(insert)

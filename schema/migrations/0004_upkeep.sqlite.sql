@@ -1,0 +1,50 @@
+-- What places, moves, counts and checks copies.
+-- Reconcile and recover merge the names of one backend in byte order; a log of the
+-- ledger follows sequences.
+DROP INDEX object_locations_backend;
+
+CREATE INDEX object_locations_name ON object_locations (backend_name, storage_key);
+
+CREATE INDEX objects_sequence ON objects (sequence);
+
+CREATE INDEX tombstones_sequence ON tombstones (sequence);
+
+-- A backend that is being emptied, or is empty; no row is an ordinary backend.
+CREATE TABLE backend_drains (
+    backend_name TEXT NOT NULL PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('draining', 'drained', 'removing')),
+    moved_objects INTEGER NOT NULL DEFAULT 0,
+    moved_bytes INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT,
+    started_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What one listing of a backend showed and another one must confirm: a location whose
+-- name is missing there, or a name that nothing here knows.
+CREATE TABLE reconcile_findings (
+    backend_name TEXT NOT NULL,
+    storage_key TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('missing', 'unknown')),
+    stored_bytes INTEGER NOT NULL,
+    backend_etag TEXT,
+    sightings INTEGER NOT NULL DEFAULT 1,
+    first_seen_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    PRIMARY KEY (backend_name, storage_key)
+) STRICT, WITHOUT ROWID;
+
+-- Copies of the ledger itself: snapshots, and logs of what was committed since. Their
+-- bytes are used bytes of their backend.
+CREATE TABLE ledger_backups (
+    backend_name TEXT NOT NULL,
+    storage_key TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('snapshot', 'log')),
+    state TEXT NOT NULL CHECK (state IN ('writing', 'whole', 'leaving')),
+    after_sequence INTEGER NOT NULL,
+    through_sequence INTEGER NOT NULL,
+    stored_bytes INTEGER NOT NULL CHECK (stored_bytes >= 0),
+    stored_digest TEXT,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (backend_name, storage_key)
+) STRICT, WITHOUT ROWID;
