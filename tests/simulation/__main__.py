@@ -4,6 +4,7 @@ import argparse
 import sys
 import traceback
 
+from tests.simulation.catalogue import is_killed
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.scenario import simulate
 
@@ -44,7 +45,7 @@ def main() -> int:
 def _kill_mutants() -> int:
     survivors = 0
     for name, mutant in MUTANTS.items():
-        is_dead = mutant.dies()
+        is_dead = is_killed(name)
         survivors += not is_dead
         fate = "killed by" if is_dead else "SURVIVES"
         print(f"{name} {fate} {mutant.story!r}", flush=True)

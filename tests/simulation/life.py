@@ -9,12 +9,13 @@ connection that is kept; what was not committed is rolled back by the next life.
 import inspect
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import TypeVar
 
-import pytest
+import outcome
 import trio
 
 from s3o.backends.call import CallMeter
@@ -23,7 +24,7 @@ from s3o.backends.seam import BlobReader
 from s3o.backends.usage import UsageCounters
 from s3o.config.settings import Settings
 from s3o.daemon.backends import guard
-from s3o.daemon.build import Observed, World, build_observed, open_house
+from s3o.daemon.build import House, Observed, World, build_observed, open_house
 from s3o.daemon.doors import Doors
 from s3o.daemon.services import Services
 from s3o.ledger.audit import audit
@@ -37,11 +38,13 @@ from s3o.net.memory import MemoryStream, memory_stream_pair
 from s3o.net.streams import ConnectionBroken
 from s3o.policy.identity import IdentityTransform
 from s3o.policy.routing import Strategy
+from s3o.services.service import Service
 from tests.fakes.clock import START_US, TrioClock
 from tests.fakes.entropy import SeededEntropy
 from tests.fakes.faults import FaultPlan
 from tests.fakes.memory_backend import MemoryBackend
 
+T = TypeVar("T")
 BEFORE, AFTER, SLOW = "before commit", "after commit", "slow"  # what a ledger may do
 CLEANERS = {"pending-reaper", "cleanup-queue"}
 PAUSE_S = 0.01
@@ -125,6 +128,9 @@ class Life:
         self._streams: list[MemoryStream] = []
         self._scope = trio.CancelScope()
         self._serve: Callable[[MemoryStream], None] | None = None
+        self.house: House | None = None
+        self.services: Services | None = None
+        self._nursery: trio.Nursery | None = None
 
     def seam(self) -> None:
         """Be called by every seam; the process dies here when its time has come."""
@@ -168,6 +174,37 @@ class Life:
         self._serve(served)
         return client
 
+    async def inside(self, act: Callable[[], Awaitable[T]]) -> T | None:
+        """Let the process do something; None: it died of it, or was dead.
+
+        Raises what act raises.
+        """
+        if self.is_dead or self._nursery is None:
+            return None
+        done: list[outcome.Outcome[T]] = []
+        over = trio.Event()
+
+        async def carry_out() -> None:
+            try:
+                done.append(await outcome.acapture(act))
+            finally:
+                over.set()
+            if self.is_dead:
+                raise SimCrash
+
+        self._nursery.start_soon(carry_out)
+        await over.wait()
+        return done[0].unwrap() if done and not self.is_dead else None
+
+    async def run_service(self, name: str) -> str | None:
+        """Make one pass of a service; None: the process died of it, or was dead."""
+
+        async def run_now() -> str:
+            assert self.services is not None
+            return await self.services.runner.run_now(name)
+
+        return await self.inside(run_now)
+
     async def run(self) -> None:
         """Live until stopped or dead."""
         world = World(
@@ -181,8 +218,8 @@ class Life:
         observed = build_observed(world, self._settings)
         observed = replace(observed, observer=_Watcher(observed, self))
         try:
-            with pytest.MonkeyPatch.context() as patch, self._scope:
-                await self._live(world, observed, patch)
+            with self._scope:
+                await self._live(world, observed)
         except* SimCrash:
             pass
         except* LedgerError:
@@ -192,18 +229,18 @@ class Life:
         finally:
             self.die()
 
-    async def _live(
-        self, world: World, observed: Observed, patch: pytest.MonkeyPatch
-    ) -> None:
+    async def _live(self, world: World, observed: Observed) -> None:
         async with open_house(
             world, self._settings, observed, lambda _reason: self.die()
         ) as house:
             doors, services = Doors(house), Services(house)
+            self.house, self.services = house, services
             if self._rest_s is not None:
                 for name, loop in services.runner._loops.items():
                     rest_s = self._rest_s * (1 if name in CLEANERS else 10)
-                    patch.setattr(type(loop.service), "interval_s", rest_s)
+                    loop.service = _Resting(loop.service, rest_s)
             async with trio.open_nursery() as nursery:
+                self._nursery = nursery
                 await services.start(nursery)
                 doors.serve_in_memory()
                 async with trio.open_nursery() as serving:
@@ -286,6 +323,17 @@ class Life:
             )
         strategy = Strategy(settings.routing_strategy)
         return Fleet(guarded, strategy=strategy, counters=counters)
+
+
+class _Resting:
+    """A service that wakes rarely, or when poked."""
+
+    def __init__(self, service: Service, interval_s: float) -> None:
+        self._service = service
+        self.interval_s = interval_s
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._service, name)
 
 
 class _Watcher:

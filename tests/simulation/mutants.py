@@ -5,7 +5,7 @@ replaces one rule of the product for the length of one story; a mutant that surv
 a hole in the stories.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -28,8 +28,6 @@ from s3o.objects.read import ObjectReader
 from s3o.objects.room import Patience
 from s3o.services import cleanup_queue, pending_reaper
 from s3o.services.heartbeats import Heartbeats
-from tests.simulation.races import RACES, race
-from tests.simulation.scenes import SCENES
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -41,17 +39,6 @@ class Mutant:
     plant: Plant
     story: str
 
-    def dies(self) -> bool:
-        """Whether its story finds it."""
-        with pytest.MonkeyPatch.context() as patch:
-            self.plant(patch)
-            return next(tell(self.story), None) is not None
-
-
-def tell(story: str) -> Iterator[str]:
-    """Tell a scene or a race; yield what went wrong."""
-    return race(story) if story in RACES else SCENES[story].complaints()
-
 
 MUTANTS: dict[str, Mutant] = {}
 
@@ -60,6 +47,7 @@ def killed_by(story: str) -> Callable[[Plant], Plant]:
     """Register a mutant under its function's name."""
 
     def register(plant: Plant) -> Plant:
+        assert plant.__name__ not in MUTANTS, f"two mutants {plant.__name__}"
         MUTANTS[plant.__name__] = Mutant(plant, story)
         return plant
 

@@ -1,15 +1,16 @@
 """Stories without a death: two clients, or two processes, in each other's way."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import trio
 
 from tests.fakes.faults import Fault
 from tests.simulation.client import SLOW_PIECE_BYTES
 from tests.simulation.life import Life
-from tests.simulation.scenes import KEY, OTHER, REST_S, Stage, body_of, lowered_limits
+from tests.simulation.scenes import KEY, OTHER, REST_S, Stage, body_of
 from tests.simulation.witness import CREATES
 
+Race = Callable[[], Iterator[str]]  # tells it; yields what went wrong
 MIB = 1024 * 1024
 SEEDS = range(3)
 
@@ -182,7 +183,7 @@ def missing_blob() -> Iterator[str]:
     yield from stage.witness.complaints
 
 
-RACES = {
+RACES: dict[str, Race] = {
     "late bytes": late_bytes,
     "missing blob": missing_blob,
     "slow upload": slow_upload,
@@ -191,9 +192,3 @@ RACES = {
     "one room for two": one_room_for_two,
     "owed room": owed_room,
 }
-
-
-def race(name: str) -> Iterator[str]:
-    """Tell one of RACES; yield what went wrong."""
-    with lowered_limits():
-        yield from RACES[name]()

@@ -5,6 +5,7 @@ value that its history allows, the ledger's sums must be right, the providers mu
 exactly what the ledger says, and never more than their quota.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -45,46 +46,61 @@ def make_settings(
     *,
     is_slow: bool = False,
     routing: str | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> Settings:
-    """What an operator might have written; is_slow: services that rarely wake."""
-    return settings_from(
-        {
-            "server": {"listen_addr": "127.0.0.1:9000"},
-            "buckets": [
-                {
-                    "name": "photos",
-                    "credentials": [
-                        {
-                            "access_key_id": "photoskey",
-                            "secret_access_key": "photossecret",
-                        }
-                    ],
-                }
-            ],
-            "database": {"driver": "sqlite", "path": "unused.db"},
-            "routing_strategy": routing or chance.choice(("pack", "spread")),
-            "backends": [
-                {
-                    "name": name,
-                    "type": "directory",
-                    "path": f"/unused/{name}",
-                    "quota_bytes": quota,
-                }
-                for name, quota in quotas.items()
-            ],
-            "backend_circuit_breaker": {
-                "enabled": not is_slow and chance.random() < 0.5,
-                "open_timeout": "30s",
-            },
-            "usage_flush": {"interval": "1h" if is_slow else "30s"},
-            "write_path": {
-                "pending_pattern": {
-                    "reaper_tick": "10m" if is_slow else "20s",
-                    "min_age": "20m" if is_slow else "40s",
-                }
-            },
-        }
-    )
+    """What an operator might have written.
+
+    is_slow: services that rarely wake. more: sections, merged into the others.
+    """
+    plain: dict[str, object] = {
+        "server": {"listen_addr": "127.0.0.1:9000"},
+        "buckets": [
+            {
+                "name": "photos",
+                "credentials": [
+                    {
+                        "access_key_id": "photoskey",
+                        "secret_access_key": "photossecret",
+                    }
+                ],
+            }
+        ],
+        "database": {"driver": "sqlite", "path": "unused.db"},
+        "routing_strategy": routing or chance.choice(("pack", "spread")),
+        "backends": [
+            {
+                "name": name,
+                "type": "directory",
+                "path": f"/unused/{name}",
+                "quota_bytes": quota,
+            }
+            for name, quota in quotas.items()
+        ],
+        "backend_circuit_breaker": {
+            "enabled": not is_slow and chance.random() < 0.5,
+            "open_timeout": "30s",
+        },
+        "usage_flush": {"interval": "1h" if is_slow else "30s"},
+        "write_path": {
+            "pending_pattern": {
+                "reaper_tick": "10m" if is_slow else "20s",
+                "min_age": "20m" if is_slow else "40s",
+            }
+        },
+    }
+    return settings_from(merged(plain, more or {}))
+
+
+def merged(one: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
+    """Return one with other's values, section by section."""
+    both = dict(one)
+    for name, value in other.items():
+        old = both.get(name)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            both[name] = merged(old, value)
+        else:
+            both[name] = value
+    return both
 
 
 @dataclass(kw_only=True)

@@ -7,9 +7,9 @@ crash point of the operation out. `recover` does the same to the process that cl
 """
 
 import gc
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 import pytest
@@ -53,11 +53,12 @@ class Stage:
         *,
         quotas: dict[str, int] | None = None,
         is_slow: bool = True,
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         quotas = quotas or QUOTAS
         self.outside = Outside.build(number, quotas, late_s=LATE_S)
         self.settings = make_settings(
-            Random(0), quotas, is_slow=is_slow, routing="pack"
+            Random(0), quotas, is_slow=is_slow, routing="pack", more=settings
         )
         self._rest_s = REST_S if is_slow else None
         self.witness = Witness(
@@ -82,6 +83,11 @@ class Stage:
         nursery.start_soon(self.life.run)
         await self.life.ready.wait()
         return self.life
+
+    async def run_service(self, name: str) -> str | None:
+        """Let the process make one pass of a service; None: it died of it."""
+        assert self.life is not None
+        return await self.life.run_service(name)
 
     async def heal(self) -> None:
         """Let time pass until nothing is left to do, two days at most."""
@@ -172,6 +178,16 @@ async def get(stage: Stage) -> None:
     await stage.witness.get(stage.witness.client(), "get", KEY)
 
 
+def pass_of(*names: str) -> Act:
+    """One pass of each of these services, in this order."""
+
+    async def act(stage: Stage) -> None:
+        for name in names:
+            await stage.run_service(name)
+
+    return act
+
+
 async def nothing(_stage: Stage) -> None:
     """Nothing happens."""
 
@@ -183,6 +199,8 @@ class Scene:
     faults: provider, operation, fault. how: CRASH, or what a commit meets.
     is_recovery: the points are those of the process after the death, around the
     reaper's verdict; the death itself comes when act is over or hangs.
+    settings: sections of the configuration, merged into the ordinary ones. quotas:
+    the providers, by name. finally_: what to do, or to complain of, once all is healed.
     """
 
     act: Act
@@ -191,10 +209,13 @@ class Scene:
     faults: tuple[tuple[str, str, Fault], ...] = ()
     how: str = CRASH
     is_recovery: bool = False
+    settings: Mapping[str, object] = field(default_factory=dict)
+    quotas: Mapping[str, int] = field(default_factory=lambda: dict(QUOTAS))
+    finally_: Act = nothing
 
     def play(self, point: int) -> Stage:
         """Tell it with the death at the point-th call or commit."""
-        stage = Stage(point)
+        stage = Stage(point, quotas=dict(self.quotas), settings=self.settings)
         stage.perform(lambda nursery: self._tell(stage, point, nursery))
         return stage
 
@@ -220,6 +241,7 @@ class Scene:
             stage.witness.note_death()
             await stage.start(nursery)
             await stage.heal()
+        await self.finally_(stage)
         await stage.end()
 
     def _arm(self, life: Life, point: int) -> None:

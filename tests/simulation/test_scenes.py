@@ -2,23 +2,23 @@
 
 import pytest
 
+from tests.simulation.catalogue import ALL_RACES, ALL_SCENES, is_killed, tell
 from tests.simulation.mutants import MUTANTS
-from tests.simulation.races import RACES, race
 from tests.simulation.scenes import SCENES, lowered_limits
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", ALL_SCENES)
 def test_no_crash_point_loses_anything(name: str) -> None:
     """Random seeds rarely hit the few instants between storing and committing."""
-    assert [] == list(SCENES[name].complaints())
+    assert [] == list(tell(name))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RACES)
+@pytest.mark.parametrize("name", ALL_RACES)
 def test_no_race_loses_anything(name: str) -> None:
     """Two clients at once are an ordinary day."""
-    assert [] == list(race(name))
+    assert [] == list(tell(name))
 
 
 @pytest.mark.slow
@@ -45,4 +45,4 @@ def test_reaper_does_what_the_scene_is_for(name: str, outcome: str) -> None:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_broken_protocol_is_found(name: str) -> None:
     """Who cannot tell a broken protocol from a whole one has tested nothing."""
-    assert MUTANTS[name].dies(), f"{name} survives {MUTANTS[name].story!r}"
+    assert is_killed(name), f"{name} survives {MUTANTS[name].story!r}"
