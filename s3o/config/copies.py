@@ -1,6 +1,6 @@
 """Sections about where copies are and whether they are whole.
 
-`rebalance`, `replication`, `integrity`, `reconcile`.
+`rebalance`, `replication`, `integrity`, `ledger_backup`, `reconcile`.
 """
 
 from collections.abc import Iterator
@@ -65,6 +65,19 @@ class IntegritySettings(Section):
     """Time between runs that read stored objects; 0 is no such runs."""
     scrubber_batch_size: Count = 100
     """Objects read in a run."""
+
+
+class LedgerBackupSettings(Section):
+    """Copies of the ledger itself on the backends."""
+
+    enabled: Switch = True
+    """Keep them, so that a lost ledger can be recovered."""
+    log_interval: Duration = 900.0
+    """Time between two logs of what was committed; none is written if nothing was."""
+    snapshot_interval: Duration = 86_400.0
+    """Time between two snapshots of the whole ledger."""
+    copies: Count = 2
+    """Backends that each of them is stored on."""
 
 
 class ReconcileSettings(Section):

@@ -29,6 +29,7 @@ RELOADABLE_SECTIONS = (
     "usage_flush",
     "lifecycle",
     "integrity",
+    "ledger_backup",
 )
 RELOADABLE_SERVER_KEYS = ("log_level",)
 RELOADABLE_BACKEND_KEYS = (

@@ -14,6 +14,7 @@ from s3o.config.breakers import BackendCircuitBreakerSettings, CircuitBreakerSet
 from s3o.config.buckets import BucketSettings
 from s3o.config.copies import (
     IntegritySettings,
+    LedgerBackupSettings,
     RebalanceSettings,
     ReconcileSettings,
     ReplicationSettings,
@@ -83,6 +84,8 @@ class Settings(Section):
     """Copies."""
     integrity: IntegritySettings = IntegritySettings()
     """Checking bytes."""
+    ledger_backup: LedgerBackupSettings = LedgerBackupSettings()
+    """Copies of the ledger on the backends."""
     reconcile: ReconcileSettings = ReconcileSettings()
     """Comparing backends with the ledger."""
     lifecycle: LifecycleSettings = LifecycleSettings()

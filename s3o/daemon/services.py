@@ -6,6 +6,7 @@ from s3o.daemon.build import House
 from s3o.services.breaker_watchdog import BreakerWatchdog
 from s3o.services.cleanup_queue import LONE_GRACE_S, CleanupQueue
 from s3o.services.heartbeats import Heartbeats
+from s3o.services.ledger_backup import BackupPace, LedgerBackup
 from s3o.services.ledger_upkeep import LedgerUpkeep
 from s3o.services.multipart_cleanup import MultipartCleanup
 from s3o.services.pending_reaper import PendingReaper, ReaperPace
@@ -18,72 +19,35 @@ class Services:
     """All services under one runner. Owns: the runner's tasks, through run()."""
 
     def __init__(self, house: House) -> None:
-        world, observer = house.world, house.observed.observer
-        live = house.live
         self._stopping = trio.Event()
-        cleanup = CleanupQueue(
-            house.ledger,
-            house.fleet,
-            observer,
-            world.clock,
-            is_being_read=house.reads.is_being_read,
-            concurrency=lambda: live.current.cleanup_queue.concurrency,
-            grace_s=LONE_GRACE_S,
-            stopping=self._stopping,
-        )
-        reaper = PendingReaper(
-            house.ledger,
-            house.fleet,
-            observer,
-            world.clock,
-            is_live=house.writes.is_live,
-            resume_complete=house.store.uploads.resume_complete,
-            pace=lambda: _reaper_pace(house),
-            stopping=self._stopping,
-        )
-        heartbeats = Heartbeats(
-            house.ledger,
-            live=house.writes.storage_keys,
-            min_age_s=lambda: live.current.write_path.pending_pattern.min_age,
-        )
-        self._usage = UsageFlush(
-            house.ledger,
-            house.fleet,
-            observer,
-            world.clock,
-            pace=lambda: _flush_pace(house),
-        )
+        self._house = house
+        self._usage = self._make_usage_flush()
         self._upkeep = LedgerUpkeep(
-            house.ledger, observer, world.clock, stopping=self._stopping
-        )
-        multipart = MultipartCleanup(
             house.ledger,
-            house.fleet,
-            observer,
-            world.clock,
-            idle_s=lambda: live.current.cleanup_queue.multipart_stale_timeout,
-            live=house.writes.storage_keys,
-            poke_cleanup=cleanup.poke,
+            house.observed.observer,
+            house.world.clock,
             stopping=self._stopping,
         )
-        watchdog = BreakerWatchdog(house.ledger, house.fleet)
+        self.cleanup = self._make_cleanup_queue()
+        self.ledger_backup = self._make_ledger_backup()
         self.runner = Runner(
             [
                 self._usage,
-                watchdog,
-                cleanup,
-                reaper,
-                heartbeats,
-                multipart,
+                BreakerWatchdog(house.ledger, house.fleet),
+                self.cleanup,
+                self._make_reaper(),
+                self._make_heartbeats(),
+                self._make_multipart_cleanup(),
                 self._upkeep,
+                self.ledger_backup,
             ],
             NoLeases(),
-            observer,
-            world.clock,
-            world.entropy,
+            house.observed.observer,
+            house.world.clock,
+            house.world.entropy,
             stopping=self._stopping,
         )
-        house.room.connect(cleanup)
+        house.room.connect(self.cleanup)
 
     async def start(self, nursery: trio.Nursery) -> None:
         """Run all services in nursery; gauges and clocks are right before a request."""
@@ -98,6 +62,76 @@ class Services:
     async def flush_usage(self) -> None:
         """Write the counters down a last time."""
         await self._usage.run_once()
+
+    def _make_usage_flush(self) -> UsageFlush:
+        house = self._house
+        return UsageFlush(
+            house.ledger,
+            house.fleet,
+            house.observed.observer,
+            house.world.clock,
+            pace=lambda: _flush_pace(house),
+        )
+
+    def _make_cleanup_queue(self) -> CleanupQueue:
+        house = self._house
+        return CleanupQueue(
+            house.ledger,
+            house.fleet,
+            house.observed.observer,
+            house.world.clock,
+            is_being_read=house.reads.is_being_read,
+            concurrency=lambda: house.live.current.cleanup_queue.concurrency,
+            grace_s=LONE_GRACE_S,
+            stopping=self._stopping,
+        )
+
+    def _make_reaper(self) -> PendingReaper:
+        house = self._house
+        return PendingReaper(
+            house.ledger,
+            house.fleet,
+            house.observed.observer,
+            house.world.clock,
+            is_live=house.writes.is_live,
+            resume_complete=house.store.uploads.resume_complete,
+            pace=lambda: _reaper_pace(house),
+            stopping=self._stopping,
+        )
+
+    def _make_heartbeats(self) -> Heartbeats:
+        house = self._house
+        return Heartbeats(
+            house.ledger,
+            live=house.writes.storage_keys,
+            min_age_s=lambda: house.live.current.write_path.pending_pattern.min_age,
+        )
+
+    def _make_multipart_cleanup(self) -> MultipartCleanup:
+        house = self._house
+        return MultipartCleanup(
+            house.ledger,
+            house.fleet,
+            house.observed.observer,
+            house.world.clock,
+            idle_s=lambda: house.live.current.cleanup_queue.multipart_stale_timeout,
+            live=house.writes.storage_keys,
+            poke_cleanup=self.cleanup.poke,
+            stopping=self._stopping,
+        )
+
+    def _make_ledger_backup(self) -> LedgerBackup:
+        house = self._house
+        return LedgerBackup(
+            house.ledger,
+            house.fleet,
+            house.observed.observer,
+            house.world.clock,
+            house.world.entropy,
+            pace=lambda: _backup_pace(house),
+            poke_cleanup=self.cleanup.poke,
+            stopping=self._stopping,
+        )
 
 
 def _reaper_pace(house: House) -> ReaperPace:
@@ -115,4 +149,14 @@ def _flush_pace(house: House) -> FlushPace:
         interval_s=flush.interval,
         fast_interval_s=flush.fast_interval,
         fast_threshold=flush.adaptive_threshold if flush.adaptive_enabled else None,
+    )
+
+
+def _backup_pace(house: House) -> BackupPace:
+    backup = house.live.current.ledger_backup
+    return BackupPace(
+        is_enabled=backup.enabled,
+        log_interval_s=backup.log_interval,
+        snapshot_interval_s=backup.snapshot_interval,
+        copies=backup.copies,
     )

@@ -36,6 +36,11 @@ async def ledger_epoch(tx: Tx) -> int:
     return await _number(tx, _EPOCH)
 
 
+async def begin_epoch(tx: Tx, epoch: int) -> None:
+    """Begin another life of the ledger, after a recovery or an operator's decision."""
+    await tx.run("put_meta", name=_EPOCH, value=str(epoch))
+
+
 async def high_water_us(tx: Tx) -> int:
     """Return the latest time that was ever noted."""
     return await _number(tx, _CLOCK)

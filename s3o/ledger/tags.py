@@ -24,3 +24,4 @@ async def put_tags(tx: Tx, bucket: Bucket, key: ObjectKey, tags: Pairs) -> None:
     )
     if not changed:
         raise NoSuchKey(bucket.name, key)
+    await tx.run("touch_object", bucket_id=bucket.id, key=key)

@@ -110,6 +110,14 @@ REAPER_BATCH = 200
 TOMBSTONE_BATCH = 500
 UPLOAD_BATCH = 500
 
+# Backups of the ledger on backends: one segment, written and read back whole.
+SEGMENT_BYTES = 8 * MIB  # compressed, about
+SEGMENT_ROWS = 50_000
+SEGMENT_READ_BYTES = 64 * MIB  # a page of long rows may end it
+SEGMENT_TEXT_BYTES = GIB
+SEGMENT_LINE_BYTES = 16 * MIB  # an object of ten thousand blobs
+BACKUP_NAMES = 100_000  # of one backend, read at start
+
 # Configuration files.
 CONFIG_BYTES = 4 * MIB
 CONFIG_NODES = 100_000

@@ -17,6 +17,7 @@ import trio
 from s3o.backends.guard import Guarded
 from s3o.backends.seam import DeleteOutcome
 from s3o.ledger.cleanup import CleanupRow
+from s3o.model.backup_names import is_backup_name
 from s3o.model.errors import (
     BackendCircuitOpen,
     BackendError,
@@ -93,6 +94,8 @@ async def _refusal(backend: Guarded, row: CleanupRow) -> BackendError | None:
     """Return why the row's name must not be deleted, or None."""
     if row.is_imported:
         return await _imported_refusal(backend, row)
+    if is_backup_name(row.storage_key):
+        return None  # of the ledger's own backups
     try:
         parse_storage_key(row.storage_key)
     except ValueError as error:

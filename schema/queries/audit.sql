@@ -2,8 +2,9 @@
 -- What the rows sum up to, beside what backend_quotas says.
 SELECT
     q.backend_name,
-    q.bytes_used, COALESCE(l.bytes, 0),
-    q.bytes_reserved, COALESCE(p.bytes, 0) + COALESCE(m.bytes, 0),
+    q.bytes_used, COALESCE(l.bytes, 0) + COALESCE(b.whole, 0),
+    q.bytes_reserved,
+    COALESCE(p.bytes, 0) + COALESCE(m.bytes, 0) + COALESCE(b.unfinished, 0),
     q.orphan_bytes, COALESCE(c.bytes, 0) + COALESCE(d.bytes, 0),
     q.object_count, COALESCE(l.objects, 0)
 FROM (
@@ -39,6 +40,15 @@ LEFT JOIN (
     SELECT backend_name, CAST(SUM(size_bytes) AS BIGINT) AS bytes
     FROM cleanup_dlq GROUP BY backend_name
 ) AS d ON d.backend_name = q.backend_name
+LEFT JOIN (
+    SELECT
+        backend_name,
+        CAST(SUM(CASE state WHEN 'whole' THEN stored_bytes ELSE 0 END) AS BIGINT)
+            AS whole,
+        CAST(SUM(CASE state WHEN 'whole' THEN 0 ELSE stored_bytes END) AS BIGINT)
+            AS unfinished
+    FROM ledger_backups GROUP BY backend_name
+) AS b ON b.backend_name = q.backend_name
 ORDER BY q.backend_name;
 
 -- name: audit_unknown_backends
@@ -58,6 +68,9 @@ SELECT 'cleanup_queue', storage_key FROM cleanup_queue
 WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
 UNION ALL
 SELECT 'cleanup_dlq', storage_key FROM cleanup_dlq
+WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
+UNION ALL
+SELECT 'ledger_backups', storage_key FROM ledger_backups
 WHERE backend_name NOT IN (SELECT backend_name FROM backend_quotas)
 LIMIT 100;
 
@@ -103,6 +116,8 @@ SELECT backend_name, storage_key FROM (
     FROM cleanup_queue
     UNION ALL
     SELECT backend_name, storage_key, COALESCE(backend_upload_id, '') FROM cleanup_dlq
+    UNION ALL
+    SELECT backend_name, storage_key, '' FROM ledger_backups
 ) AS names
 GROUP BY backend_name, storage_key, backend_upload_id
 HAVING COUNT(*) > 1

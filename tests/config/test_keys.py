@@ -44,6 +44,7 @@ rebalance: enabled strategy interval batch_size threshold concurrency
 replication: factor worker_interval batch_size concurrency unhealthy_threshold
 write_path.pending_pattern: enabled reaper_tick min_age batch_size
 cleanup_queue: concurrency multipart_stale_timeout
+ledger_backup: enabled log_interval snapshot_interval copies
 reconcile: enabled interval
 lifecycle: rules batch_size
 lifecycle.rules.*: prefix expiration_days
@@ -152,6 +153,7 @@ replication: {factor: 1, worker_interval: 5m, batch_size: 50, concurrency: 5,
 write_path:
   pending_pattern: {enabled: false, reaper_tick: 1m, min_age: 5m, batch_size: 50}
 cleanup_queue: {concurrency: 10, multipart_stale_timeout: 24h}
+ledger_backup: {enabled: true, log_interval: 15m, snapshot_interval: 24h, copies: 2}
 reconcile: {enabled: false, interval: 24h}
 lifecycle: {rules: [], batch_size: 100}
 usage_flush: {interval: 30s, adaptive_enabled: true, adaptive_threshold: 0.8,
