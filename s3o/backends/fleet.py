@@ -5,7 +5,7 @@ within the limits, whether anything serves. Placement reads memory and the ledge
 quota rows; it may refuse early, never admit (policy/routing).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from s3o.backends.guard import BackendLimits, Guarded
 from s3o.backends.usage import UsageCounters
@@ -35,6 +35,7 @@ class Fleet:
         self._backends = {backend.name: backend for backend in backends}
         assert len(self._backends) == len(backends), "two backends of one name"
         self._strategy = strategy
+        self._draining: frozenset[BackendName] = frozenset()
         self.counters = counters
 
     def __iter__(self) -> Iterator[Guarded]:
@@ -57,6 +58,15 @@ class Fleet:
     def find(self, name: BackendName) -> Guarded | None:
         """Return a backend, or None if it is no longer configured."""
         return self._backends.get(name)
+
+    @property
+    def draining(self) -> frozenset[BackendName]:
+        """Those that are being emptied or removed: read, but never written to."""
+        return self._draining
+
+    def set_draining(self, names: Iterable[BackendName]) -> None:
+        """Take what the ledger says, which refuses them in any case."""
+        self._draining = frozenset(names)
 
     def order_for_write(
         self,
@@ -149,7 +159,9 @@ class Fleet:
         without: Collection[BackendName],
     ) -> list[CandidateState]:
         """Join the ledger's rows with what memory knows, in config order."""
-        by_name = {row.backend: row for row in rows}
+        by_name = {
+            row.backend: row for row in rows if row.backend not in self._draining
+        }
         proposed = Usage(1, 0, stored_size)
         return [
             CandidateState(

@@ -13,6 +13,7 @@ from s3o.backends.fleet import Fleet
 from s3o.config.settings import Settings
 from s3o.daemon.live import LiveSettings
 from s3o.daemon.tenants import tenants_of
+from s3o.ledger.drains import forget_unconfigured
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.meta import ensure_cluster_id
 from s3o.ledger.quotas import sync_quotas
@@ -155,6 +156,7 @@ async def enter_settings(
     now_us = clock.now_us()
 
     async def enter(tx: Tx) -> list[Bucket]:
+        await forget_unconfigured(tx, quotas)
         await sync_quotas(tx, quotas)
         return await enter_buckets(tx, tenants, now_us)
 

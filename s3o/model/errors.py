@@ -518,6 +518,25 @@ class ConditionalConflict(StateError):
 
 
 @dataclass(eq=False)
+class NoSuchBackend(StateError):
+    """Neither the configuration nor the ledger has a backend of that name."""
+
+    backend: str
+
+
+@dataclass(eq=False)
+class DrainConflict(StateError):
+    """What is going on with the backend does not allow this; state: as in the ledger.
+
+    reason says what an operator can do about it.
+    """
+
+    backend: str
+    state: str
+    reason: str
+
+
+@dataclass(eq=False)
 class RangeNotSatisfiable(StateError):
     """A range that starts behind the end of the object."""
 

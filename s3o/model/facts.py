@@ -189,6 +189,33 @@ class QueueObserved(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrainsObserved(Fact):
+    """How many backends are being emptied now, as the ledger has it."""
+
+    draining: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainChanged(Fact):
+    """A drain was started, cancelled, or found nothing left (complete)."""
+
+    change: str
+    backend: BackendName
+    objects_moved: int = 0
+    bytes_moved: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainMoved(Fact):
+    """A blob left a draining backend; target "": other copies are enough."""
+
+    key: str
+    backend: BackendName
+    target: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRan(Fact):
     """One pass of a background service ended; status: success, error or skipped."""
 

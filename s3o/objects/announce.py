@@ -82,7 +82,8 @@ class Announcer:
         seen: list[Sequence[QuotaRow]] = [()]
 
         def choose(rows: Sequence[QuotaRow]) -> Sequence[BackendName]:
-            seen[0] = rows
+            # No room will be made on a backend that takes no writes.
+            seen[0] = [row for row in rows if row.backend not in self._fleet.draining]
             return self._fleet.order_for_write(
                 rows, size=size, stored_size=stored_size, without=failed
             )

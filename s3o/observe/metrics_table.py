@@ -150,6 +150,14 @@ INTENTS_RESOLVED = _counter(
 )
 INTENTS_DEPTH = _gauge("pending_intents_depth", "", "Intents open now")
 
+DRAIN_ACTIVE = _gauge("drain_active", "", "Backends being drained now")
+DRAIN_OBJECTS = _counter(
+    "drain_objects_moved_total", "", "Objects that left a backend being drained"
+)
+DRAIN_BYTES = _counter(
+    "drain_bytes_moved_total", "", "Bytes that left a backend being drained"
+)
+
 SERVICE_RUNS = _counter(
     "service_runs_total", "service status", "Passes of background services"
 )

@@ -65,6 +65,9 @@ class FactObserver:
         self._handle(facts.QuotaObserved, self._quota_observed)
         self._handle(facts.UsageObserved, self._usage_observed)
         self._handle(facts.QueueObserved, self._queue_observed)
+        self._handle(facts.DrainsObserved, self._drains_observed)
+        self._handle(facts.DrainChanged, self._drain_changed)
+        self._handle(facts.DrainMoved, self._drain_moved)
         self._handle(facts.ServiceRan, self._service_ran)
         self._handle(facts.Happened, self._happened)
         self._handle(facts.Crashed, self._crashed)
@@ -207,6 +210,31 @@ class FactObserver:
         self._metrics.set(table.CLEANUP_DEPTH, fact.cleanup_rows)
         self._metrics.set(table.DLQ_DEPTH, fact.dead_letters)
         self._metrics.set(table.INTENTS_DEPTH, fact.intents)
+
+    # Backends on their way out.
+
+    def _drains_observed(self, fact: facts.DrainsObserved) -> None:
+        self._metrics.set(table.DRAIN_ACTIVE, fact.draining)
+
+    def _drain_changed(self, fact: facts.DrainChanged) -> None:
+        self._audit.event(
+            f"storage.Drain{fact.change.capitalize()}",
+            backend=fact.backend,
+            objects_moved=fact.objects_moved,
+            bytes_moved=fact.bytes_moved,
+        )
+
+    def _drain_moved(self, fact: facts.DrainMoved) -> None:
+        self._metrics.add(table.DRAIN_OBJECTS)
+        self._metrics.add(table.DRAIN_BYTES, (), fact.size)
+        event = "storage.DrainMove" if fact.target else "storage.DrainRemoveReplica"
+        self._audit.event(
+            event,
+            key=fact.key,
+            from_backend=fact.backend,
+            to_backend=fact.target,
+            size=fact.size,
+        )
 
     # The process.
 

@@ -346,6 +346,9 @@ _STATES: dict[type[S3OError], Row] = {
         "The specified version does not exist.",
         extra(Key="key", VersionId="version_id"),
     ),
+    # An operator's calls only; no S3 operation meets them.
+    errors.NoSuchBackend: Row(404, "NoSuchBackend", "There is no such backend."),
+    errors.DrainConflict: Row(409, "OperationAborted", field("reason")),
     errors.StateError: Row(409, "OperationAborted", "The state does not allow this."),
 }
 

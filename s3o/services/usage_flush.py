@@ -2,8 +2,9 @@
 
 Counts are taken, added and settled in one pass, or put back: the limits never see a gap
 in between. The ledger's figures of the month become the new baseline, so that several
-instances share the limits. With `adaptive` the passes come faster while a backend is
-near a limit, since the others' use is only known as of the last flush.
+instances share the limits; which backends are closed is read with them. With `adaptive`
+the passes come faster while a backend is near a limit, since the others' use is only
+known as of the last flush.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,11 +12,18 @@ from dataclasses import dataclass
 
 from s3o.backends.fleet import Fleet
 from s3o.ledger.cleanup import Depths, depths
+from s3o.ledger.drains import Drain, DrainState, list_drains
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.quotas import object_counts, quota_rows, upload_counts
 from s3o.ledger.seam import Tx
 from s3o.ledger.usage import add_usage, read_usage
-from s3o.model.facts import Happened, QueueObserved, QuotaObserved, UsageObserved
+from s3o.model.facts import (
+    DrainsObserved,
+    Happened,
+    QueueObserved,
+    QuotaObserved,
+    UsageObserved,
+)
 from s3o.model.names import BackendName
 from s3o.model.seams import Clock, Observer
 from s3o.model.values import QuotaRow, Usage
@@ -41,6 +49,7 @@ class _Figures:
     objects: Mapping[BackendName, int]
     uploads: Mapping[BackendName, int]
     depths: Depths
+    drains: list[Drain]
 
 
 class UsageFlush:
@@ -80,6 +89,8 @@ class UsageFlush:
         """Flush, take the new baseline, tell the gauges."""
         report = await self._flush()
         figures = await self._ledger.scan(_look)
+        # Another process may have begun or ended one.
+        self._fleet.set_draining(drain.backend for drain in figures.drains)
         self._tell(figures)
         return report
 
@@ -137,6 +148,8 @@ class UsageFlush:
                 intents=waiting.intents,
             )
         )
+        states = [drain.state for drain in figures.drains]
+        self._observer.note(DrainsObserved(draining=states.count(DrainState.DRAINING)))
 
     def _warn_of_capacity(self, row: QuotaRow) -> None:
         held_bytes = row.used_bytes + row.orphan_bytes
@@ -165,4 +178,5 @@ async def _look(tx: Tx) -> _Figures:
         await object_counts(tx),
         await upload_counts(tx),
         await depths(tx),
+        await list_drains(tx),
     )

@@ -9,10 +9,14 @@ CREATE INDEX objects_sequence ON objects (sequence);
 
 CREATE INDEX tombstones_sequence ON tombstones (sequence);
 
--- A backend that is being emptied, or is empty; no row is an ordinary backend.
+-- A backend that is being emptied, is empty, is being taken out of the ledger, or was
+-- while the configuration still has it; no row is an ordinary backend. is_purging: its
+-- bytes are deleted, too.
 CREATE TABLE backend_drains (
     backend_name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    state TEXT COLLATE "C" NOT NULL CHECK (state IN ('draining', 'drained', 'removing')),
+    state TEXT COLLATE "C" NOT NULL
+        CHECK (state IN ('draining', 'drained', 'removing', 'removed')),
+    is_purging BIGINT NOT NULL DEFAULT 0,
     moved_objects BIGINT NOT NULL DEFAULT 0,
     moved_bytes BIGINT NOT NULL DEFAULT 0,
     last_error TEXT COLLATE "C",

@@ -44,7 +44,8 @@ FROM multipart_uploads WHERE upload_id = :upload_id FOR UPDATE;
 -- name: bind_upload
 UPDATE multipart_uploads SET
     state = 'opening', backend_name = :backend_name, storage_key = :storage_key
-WHERE upload_id = :upload_id AND state = 'open' AND backend_name IS NULL;
+WHERE upload_id = :upload_id AND state = 'open' AND backend_name IS NULL
+AND NOT EXISTS (SELECT 1 FROM backend_drains AS d WHERE d.backend_name = :backend_name);
 
 -- name: open_native_upload
 UPDATE multipart_uploads SET state = 'open', backend_upload_id = :backend_upload_id

@@ -12,9 +12,11 @@ WHERE stripe = 0
 ORDER BY backend_name;
 
 -- name: reserve_quota
--- The one door through which bytes come under the limit.
+-- The one door through which bytes come under the limit; closed while a backend is
+-- emptied, whatever a process believes that has not heard of it.
 UPDATE backend_quotas SET bytes_reserved = bytes_reserved + :size
 WHERE backend_name = :backend_name AND stripe = 0
+AND NOT EXISTS (SELECT 1 FROM backend_drains AS d WHERE d.backend_name = :backend_name)
 AND (bytes_limit = 0
     OR bytes_used + bytes_reserved + orphan_bytes + :size <= bytes_limit);
 
@@ -26,8 +28,13 @@ UPDATE backend_quotas SET
 WHERE backend_name = :backend_name AND stripe = 0;
 
 -- name: set_quota_limit
+-- A backend that was taken out of the ledger does not come back by a restart.
 INSERT INTO backend_quotas (backend_name, stripe, bytes_limit)
-VALUES (:backend_name, 0, :bytes_limit)
+SELECT CAST(:backend_name AS TEXT), 0, CAST(:bytes_limit AS BIGINT)
+WHERE NOT EXISTS (
+    SELECT 1 FROM backend_drains AS d
+    WHERE d.backend_name = :backend_name AND d.state = 'removed'
+)
 ON CONFLICT (backend_name, stripe) DO UPDATE SET bytes_limit = excluded.bytes_limit;
 
 -- name: count_objects

@@ -166,3 +166,16 @@ async def test_unknown_backend_is_none() -> None:
     assert 1 == len(rig.fleet)
     await rig.fleet.aclose()
     assert rig.inner["a"].is_closed
+
+
+async def test_a_draining_backend_is_read_but_never_written_to() -> None:
+    """Nor does its room count as room that only its circuit keeps away."""
+    rig = make_rig("a", "b", "c")
+    rig.fleet.set_draining([A])
+
+    assert ["b", "c"] == order(rig)
+    assert frozenset([A]) == rig.fleet.draining
+    assert not rig.fleet.is_held_back([row(A, 100)], 10)
+    assert rig.fleet.may_read(A, 5) is None
+    rig.fleet.set_draining([])
+    assert ["a", "b", "c"] == order(rig)
