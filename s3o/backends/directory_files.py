@@ -279,6 +279,8 @@ class BlobFiles:
             etag=etag,
             headers=dict((*headers.metadata, *headers.record)),
             modified_at_us=status.modified_at_us,
+            content_type=headers.content_type,
+            standard=headers.headers,
         )
 
     def _read_sidecar(self, path: bytes) -> Sidecar | None:

@@ -67,6 +67,10 @@ _FULL_CODES = frozenset(
     )
 )
 _META = "x-amz-meta-"
+_STANDARD_HEADERS = (
+    *("cache-control", "content-disposition", "content-encoding", "content-language"),
+    "expires",
+)
 _REASON_CHARACTERS = 200
 _RETRY_AFTER_S = 3600  # a provider that asks for more is not believed
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -207,7 +211,19 @@ def read_info(fields: Mapping[str, str], size: int, *, has_date: bool) -> BlobIn
         etag=clean_etag(fields.get("etag", "")),
         headers=headers,
         modified_at_us=parse_http_date(modified) if modified else None,
+        content_type=_plain(fields.get("content-type", "")),
+        standard=tuple(
+            (name, value)
+            for name in _STANDARD_HEADERS
+            if (value := _plain(fields.get(name, "")))
+        ),
     )
+
+
+def _plain(value: str) -> str:
+    """Return a short plain text as it is, and anything else as nothing."""
+    is_plain = len(value) <= limits.RECORD_BYTES and not _NOT_PLAIN.search(value)
+    return value if is_plain else ""
 
 
 def read_version(fields: Mapping[str, str]) -> str | None:

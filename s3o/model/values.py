@@ -216,6 +216,8 @@ class BlobInfo:
     etag: str  # without quotes; the provider's own
     headers: Mapping[str, str] = field(default_factory=dict)  # the record's headers
     modified_at_us: int | None = None
+    content_type: str = ""
+    standard: Pairs = ()  # cache-control, content-encoding, ... as stored there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -238,6 +238,9 @@ async def test_record_and_metadata_come_back(subject: Subject) -> None:
         lowered = {name.lower(): value for name, value in found.items()}
         assert expected.items() <= lowered.items()
         assert all(name == name.lower() for name in found)
+    for told in (info, opened):
+        assert "image/jpeg" == told.content_type
+        assert set(headers.headers) == set(told.standard)
 
 
 @pytest.mark.parametrize("size", [5000, 700_000, 3_000_000])

@@ -73,6 +73,8 @@ class StoredBlob:
                 for name, value in (*self.headers.record, *self.headers.metadata)
             },
             modified_at_us=self.stored_at_us,
+            content_type=self.headers.content_type,
+            standard=self.headers.headers,
         )
 
 
