@@ -40,7 +40,11 @@ BuildFleet = Callable[[Settings, Observer, Clock, Entropy], Awaitable[Fleet]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything that comes from outside the house."""
+    """Everything that comes from outside the house.
+
+    instance: this process's name among those that share the ledger; None: it is the
+    only one.
+    """
 
     clock: Clock
     entropy: Entropy
@@ -48,6 +52,7 @@ class World:
     build_fleet: BuildFleet
     transform: Transform
     log_sink: Sink
+    instance: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,15 +3,15 @@
 import trio
 
 from s3o.daemon.build import House
+from s3o.daemon.sharing import leases_of, reader_grace_s
 from s3o.services.breaker_watchdog import BreakerWatchdog
-from s3o.services.cleanup_queue import LONE_GRACE_S, CleanupQueue
+from s3o.services.cleanup_queue import CleanupQueue
 from s3o.services.heartbeats import Heartbeats
 from s3o.services.ledger_backup import BackupPace, LedgerBackup
 from s3o.services.ledger_upkeep import LedgerUpkeep
 from s3o.services.multipart_cleanup import MultipartCleanup
 from s3o.services.pending_reaper import PendingReaper, ReaperPace
 from s3o.services.runner import Runner
-from s3o.services.service import NoLeases
 from s3o.services.usage_flush import FlushPace, UsageFlush
 
 
@@ -41,7 +41,7 @@ class Services:
                 self._upkeep,
                 self.ledger_backup,
             ],
-            NoLeases(),
+            leases_of(house),
             house.observed.observer,
             house.world.clock,
             house.world.entropy,
@@ -82,7 +82,7 @@ class Services:
             house.world.clock,
             is_being_read=house.reads.is_being_read,
             concurrency=lambda: house.live.current.cleanup_queue.concurrency,
-            grace_s=LONE_GRACE_S,
+            grace_s=reader_grace_s(house),
             stopping=self._stopping,
         )
 

@@ -17,6 +17,24 @@ SLOW_PIECE_BYTES = 4096
 Headers = tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """Who owns a bucket. canary: stands in every body of the bucket, nowhere else."""
+
+    bucket: str
+    access_key: str
+    secret: str
+
+    @property
+    def canary(self) -> str:
+        """What nobody else may see."""
+        return f"canary-of-{self.bucket}"
+
+
+PHOTOS = Tenant(bucket="photos", access_key="photoskey", secret="photossecret")
+LETTERS = Tenant(bucket="letters", access_key="letterskey", secret="letterssecret")
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """One answer, whole."""
@@ -29,9 +47,11 @@ class Answered:
 class Client:
     """One kept-alive connection at a time; raises ConnectionBroken."""
 
-    def __init__(self, connect: Callable[[], MemoryStream]) -> None:
+    def __init__(
+        self, connect: Callable[[], MemoryStream], tenant: Tenant = PHOTOS
+    ) -> None:
         self._connect = connect
-        self._signer = RequestSigner("photoskey", "photossecret", "us-east-1")
+        self._signer = RequestSigner(tenant.access_key, tenant.secret, "us-east-1")
         self._clock = TrioClock()
         self._stream: MemoryStream | None = None
         self._http = h11.Connection(h11.CLIENT)
@@ -42,6 +62,13 @@ class Client:
             self._stream.abort()
             self._stream = None
 
+    def connected(self) -> MemoryStream:
+        """Return the connection that the next request goes over."""
+        if self._stream is None:
+            self._stream = self._connect()
+            self._http = h11.Connection(h11.CLIENT)
+        return self._stream
+
     async def ask(
         self,
         method: str,
@@ -50,31 +77,32 @@ class Client:
         body: bytes = b"",
         headers: Headers = (),
         pause_s: float = 0.0,
+        is_signed: bool = True,
     ) -> Answered:
-        """Send one signed request; return the whole answer.
+        """Send one request; return the whole answer.
 
-        pause_s: waited before each piece of the body.
+        pause_s: waited before each piece of the body, which then goes in small ones.
         """
-        if self._stream is None:
-            self._stream = self._connect()
-            self._http = h11.Connection(h11.CLIENT)
+        stream = self.connected()
         path = encode_path(path.encode())
         given = [("host", HOST), *headers]
         if method in ("PUT", "POST"):
             given.append(("content-length", str(len(body))))
-        signed = self._signer.sign(
-            method,
-            path,
-            query,
-            tuple(given),
-            hashlib.sha256(body).hexdigest(),
-            self._clock.now_us(),
-        )
+        signed = tuple(given)
+        if is_signed:
+            signed = self._signer.sign(
+                method,
+                path,
+                query,
+                signed,
+                hashlib.sha256(body).hexdigest(),
+                self._clock.now_us(),
+            )
         target = f"{path}?{encode_query(query)}" if query else path
         request = h11.Request(method=method, target=target, headers=list(signed))
         is_whole = False
         try:
-            answer = await self._exchange(self._stream, request, body, pause_s)
+            answer = await self._exchange(stream, request, body, pause_s)
             is_whole = True
         finally:
             if not is_whole:

@@ -1,24 +1,29 @@
 """What clients saw of one key, and whether one register could have answered so.
 
-The search is Wing and Gong's, with a memory of states: linearize the operations one
-after the other, never one whose start lies after the end of another still open. A write
-whose outcome is unknown may take effect at any time after its start, or never; once its
-process is dead, it may no more take effect over a write that began after that.
+The search is Wing and Gong's, with Lowe's memory of states: linearize the operations
+one after the other, never one whose start lies after the end of another still open. A
+write whose outcome is unknown may take effect at any time after its start, or never;
+once its process is dead, it may no more take effect over a write that began after that.
+
+Sources: Wing & Gong, Testing and Verifying Concurrent Objects (1993); Lowe, Testing for
+Linearizability (2016).
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 ABSENT = ""  # the value of a key that does not exist
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Operation:
     """One read or write of a key; value is the MD5 of the bytes or ABSENT.
 
     when: the values on which a conditional write takes effect (empty: any); of a write
-    that was refused for its condition, the values that were not there.
+    that was refused for its condition, the values that were not there. others: values
+    that it may have written instead (of a copy nobody knows what it found).
+    carried_by: the connection that its last request went over.
     """
 
     is_write: bool
@@ -27,8 +32,10 @@ class Operation:
     ended: float = math.inf  # for ever: nobody knows the outcome
     lost: float = math.inf  # when its process died
     when: tuple[str, ...] = ()
+    others: frozenset[str] = frozenset()
     is_refused: bool = False
     who: str = ""
+    carried_by: object = field(default=None, repr=False)
 
     @property
     def is_known(self) -> bool:
@@ -43,6 +50,11 @@ class Operation:
             return not self.when or value in self.when
         return value == self.value
 
+    def results(self) -> Iterator[str]:
+        """The values that the key may have after this write."""
+        yield self.value
+        yield from sorted(self.others - {self.value})
+
     def __str__(self) -> str:
         verb = "write" if self.is_write else "read"
         verb = "refused" if self.is_refused else verb
@@ -56,50 +68,78 @@ class Operation:
 
 def is_linearizable(history: Sequence[Operation]) -> bool:
     """Whether some order of the operations explains every read."""
+    search = _Search(_useful(history))
+    return search.succeeds()
+
+
+def _useful(history: Sequence[Operation]) -> list[Operation]:
+    """Return what matters, by time.
+
+    A write that perhaps never was, and whose value nobody saw or named, explains
+    nothing, except why another one was refused.
+    """
     seen = {one.value for one in history if not (one.is_write or one.is_refused)}
-    needed = {value for one in history for value in one.when}
+    seen |= {value for one in history for value in one.when}
     has_refusals = any(one.is_refused for one in history)
     useful = [
         one
         for one in history
-        # A write that nobody saw and that perhaps never was explains nothing, except
-        # why another one was refused.
-        if one.is_known or has_refusals or one.value in seen | needed
+        if one.is_known or has_refusals or ({one.value} | one.others) & seen
     ]
-    useful.sort(key=lambda one: one.began)
-    must = sum(1 << n for n, one in enumerate(useful) if one.is_known)
-    too_late = [_began_after(useful, one.lost) for one in useful]
-    tried: set[tuple[int, str]] = set()
-    waiting = [(0, ABSENT)]
-    while waiting:
-        state = waiting.pop()
-        if state in tried:
-            continue
-        tried.add(state)
-        done, value = state
-        if done & must == must:
-            return True
-        waiting.extend(_steps(useful, too_late, done, value))
-    return False
+    return sorted(useful, key=lambda one: one.began)
 
 
-def _began_after(history: Sequence[Operation], moment: float) -> int:
-    """Return the writes that began after moment, as bits."""
-    return sum(
-        1 << n for n, one in enumerate(history) if one.is_write and one.began > moment
-    )
+class _Search:
+    """Operations are bits of an integer, so a state is cheap to remember."""
 
+    def __init__(self, history: Sequence[Operation]) -> None:
+        self._history = history
+        self._must = sum(1 << n for n, one in enumerate(history) if one.is_known)
+        self._too_late = [
+            sum(
+                1 << n
+                for n, other in enumerate(history)
+                if other.is_write and other.began > one.lost
+            )
+            for one in history
+        ]
 
-def _steps(
-    history: Sequence[Operation], too_late: Sequence[int], done: int, value: str
-) -> list[tuple[int, str]]:
-    left = [n for n in range(len(history)) if not done >> n & 1]
-    first_end = min(history[n].ended for n in left)
-    steps = []
-    for n in left:
-        one = history[n]
-        if one.began > first_end:
-            break
-        if one.fits(value) and not done & too_late[n]:
-            steps.append((done | 1 << n, one.value if one.is_write else value))
-    return steps
+    def succeeds(self) -> bool:
+        tried: set[tuple[int, str]] = set()
+        waiting = [(0, ABSENT)]
+        while waiting:
+            state = waiting.pop()
+            if state in tried:
+                continue
+            tried.add(state)
+            if state[0] & self._must == self._must:
+                return True
+            waiting.extend(self._steps(*state))
+        return False
+
+    def _steps(self, done: int, value: str) -> Iterator[tuple[int, str]]:
+        """What may come next: whatever began before the first open end."""
+        first_end = math.inf
+        ready: list[int] = []
+        missing = ~done & ((1 << len(self._history)) - 1)
+        while missing:
+            lowest = missing & -missing
+            n = lowest.bit_length() - 1
+            missing ^= lowest
+            one = self._history[n]
+            if one.began > first_end:
+                break
+            ready.append(n)
+            first_end = min(first_end, one.ended)
+        for n in ready:
+            one = self._history[n]
+            if not one.is_write and one.began <= first_end and one.fits(value):
+                # It changes nothing, so whatever comes later can as well come after.
+                yield done | 1 << n, value
+                return
+        for n in ready:
+            one = self._history[n]
+            is_too_late = one.began > first_end or done & self._too_late[n]
+            if one.is_write and not is_too_late and one.fits(value):
+                for result in one.results():
+                    yield done | 1 << n, result

@@ -6,12 +6,9 @@ what a killed process could not. Its connections are reset. The disk is an SQLit
 connection that is kept; what was not committed is rolled back by the next life.
 """
 
-import inspect
-import sqlite3
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
@@ -20,81 +17,34 @@ import trio
 
 from s3o.backends.call import CallMeter
 from s3o.backends.fleet import Fleet
-from s3o.backends.seam import BlobReader
 from s3o.backends.usage import UsageCounters
 from s3o.config.settings import Settings
 from s3o.daemon.backends import guard
 from s3o.daemon.build import House, Observed, World, build_observed, open_house
 from s3o.daemon.doors import Doors
 from s3o.daemon.services import Services
-from s3o.ledger.audit import audit
-from s3o.ledger.sqlite import InlineEngine, open_inline
+from s3o.ledger.seam import Engine
+from s3o.ledger.sqlite import InlineEngine
 from s3o.model.errors import CommitUnknown, LedgerError, LedgerUnavailable
-from s3o.model.facts import Crashed, Fact, IntentResolved
-from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import Clock, Entropy, Observer
-from s3o.model.values import Interval
 from s3o.net.memory import MemoryStream, memory_stream_pair
 from s3o.net.streams import ConnectionBroken
 from s3o.policy.identity import IdentityTransform
 from s3o.policy.routing import Strategy
 from s3o.services.service import Service
-from tests.fakes.clock import START_US, TrioClock
+from tests.fakes.clock import TrioClock
 from tests.fakes.entropy import SeededEntropy
-from tests.fakes.faults import FaultPlan
-from tests.fakes.memory_backend import MemoryBackend
+from tests.simulation.outside import Outside
+from tests.simulation.reached import Reached, SimCrash, SimulatedEngine
+from tests.simulation.watcher import Watcher
 
 T = TypeVar("T")
-BEFORE, AFTER, SLOW = "before commit", "after commit", "slow"  # what a ledger may do
+# What a ledger may do.
+BEFORE, AFTER, SLOW = "before commit", "after commit", "slow"
+UNAVAILABLE, BUSY = "before begin", "busy"
 CLEANERS = {"pending-reaper", "cleanup-queue"}
 PAUSE_S = 0.01
-LONG_PAUSE_S = 10.0
-
-
-class SimCrash(BaseException):
-    """The process was killed here."""
-
-
-@dataclass(kw_only=True)
-class Outside:
-    """What outlives a process: disk, providers, and the notes of who watches."""
-
-    connection: sqlite3.Connection
-    backends: dict[BackendName, MemoryBackend]
-    crashed: list[Crashed] = field(default_factory=list)
-    rates: dict[str, float] = field(default_factory=dict)
-    reaped: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    def build(
-        cls, seed: int, quotas: dict[str, int], *, late_s: float = 400.0
-    ) -> "Outside":
-        """An empty disk and empty providers."""
-        return cls(
-            connection=open_inline(now_us=START_US),
-            backends={
-                BackendName(name): MemoryBackend(
-                    name,
-                    faults=FaultPlan(Random(f"{seed}/{name}")),
-                    quota_bytes=quota,
-                    late_s=late_s,
-                    latency_s=(0.001, 0.3),
-                )
-                for name, quota in quotas.items()
-            },
-        )
-
-    def is_quiet(self) -> bool:
-        """Whether nothing is left to be cleaned up, and nothing is on its way."""
-        [(left,)] = self.connection.execute(
-            "SELECT (SELECT COUNT(*) FROM pending_objects)"
-            " + (SELECT COUNT(*) FROM cleanup_queue)"
-        )
-        return not left and not any(one.is_late() for one in self.backends.values())
-
-    async def complaints(self) -> list[str]:
-        """What the ledger's own audit finds."""
-        return await InlineEngine(self.connection).scan(audit)
+LONG_PAUSE_S = 60.0
 
 
 class Life:
@@ -109,6 +59,8 @@ class Life:
         crash_at_call: int | None = None,
         crash_after_s: float | None = None,
         rest_s: float | None = None,
+        instance: str | None = None,
+        skew_us: int = 0,
     ) -> None:
         self.is_dead = False
         self.is_struck = False  # crash_in or fail_commit_in has happened
@@ -122,10 +74,13 @@ class Life:
         self._crash_at_call = crash_at_call
         self._crash_after_s = crash_after_s
         self._failing_commit: tuple[int, str] | None = None
+        self._instance = instance  # None: alone on its ledger
+        self._skew_us = skew_us
         self._rest_s = rest_s  # interval of the CLEANERS; None: as it is
         self._chance = Random(f"{name}/ledger faults")
         self._stop = trio.Event()
         self._streams: list[MemoryStream] = []
+        self._clients: list[MemoryStream] = []
         self._scope = trio.CancelScope()
         self._serve: Callable[[MemoryStream], None] | None = None
         self.house: House | None = None
@@ -171,8 +126,13 @@ class Life:
             raise ConnectionBroken("connection refused")
         client, served = memory_stream_pair()
         self._streams.append(served)
+        self._clients.append(client)
         self._serve(served)
         return client
+
+    def carried(self, stream: object) -> bool:
+        """Whether a client's end of a connection leads here."""
+        return any(stream is one for one in self._clients)
 
     async def inside(self, act: Callable[[], Awaitable[T]]) -> T | None:
         """Let the process do something; None: it died of it, or was dead.
@@ -207,16 +167,21 @@ class Life:
 
     async def run(self) -> None:
         """Live until stopped or dead."""
+        clock = TrioClock()
+        clock.offset_us = self._skew_us
         world = World(
-            clock=TrioClock(),
+            clock=clock,
             entropy=SeededEntropy(self._name),
             open_engine=self._open_engine,
             build_fleet=self._build_fleet,
             transform=IdentityTransform(),
             log_sink=lambda _lines: None,
+            instance=self._instance,
         )
         observed = build_observed(world, self._settings)
-        observed = replace(observed, observer=_Watcher(observed, self))
+        observed = replace(
+            observed, observer=Watcher(observed.observer, self, self._outside)
+        )
         try:
             with self._scope:
                 await self._live(world, observed)
@@ -265,20 +230,27 @@ class Life:
     @asynccontextmanager
     async def _open_engine(
         self, _settings: Settings, _clock: Clock, on_broken: Callable[[str], None]
-    ) -> AsyncIterator[InlineEngine]:
-        yield InlineEngine(
+    ) -> AsyncIterator[Engine]:
+        inner = InlineEngine(
             self._outside.connection,
             pause=self._pause,
             before_commit=self._before_commit,
             after_commit=self._after_commit,
             on_broken=on_broken,
         )
+        yield SimulatedEngine(inner, self._outside.windows, self._begins)
 
     async def _pause(self) -> None:
         self.seam()
         longest_s = LONG_PAUSE_S if self._strikes(SLOW) else PAUSE_S
         await trio.sleep(self._chance.uniform(0, longest_s))
         self.seam()
+
+    def _begins(self) -> None:
+        """Let a transaction begin, or raise LedgerUnavailable."""
+        for fault in (UNAVAILABLE, BUSY):
+            if self._strikes(fault):
+                raise LedgerUnavailable(fault)
 
     def _before_commit(self) -> None:
         self.seam()
@@ -289,6 +261,7 @@ class Life:
     def _after_commit(self) -> None:
         self.seam()
         if self._strikes(AFTER):
+            self._outside.sometimes["ambiguous commit"] += 1
             raise CommitUnknown("the disk does not say")
 
     def _strikes(self, fault: str) -> bool:
@@ -296,17 +269,10 @@ class Life:
             self.is_struck = True
             return True
         rate = self._outside.rates.get(fault, 0.0)
-        return self.ready.is_set() and self._chance.random() < rate
-
-    def note_crashed(self, fact: Crashed) -> None:
-        """Keep what the process thought impossible."""
-        if not self.is_dead:
-            self._outside.crashed.append(fact)
-
-    def note_reaped(self, fact: IntentResolved) -> None:
-        """Count what the reaper did, and remember when."""
-        self._outside.reaped[fact.outcome] += 1
-        self.reaped_at_call = self.calls
+        does = self.ready.is_set() and rate > 0 and self._chance.random() < rate
+        if does:
+            self._outside.sometimes[f"ledger {fault}"] += 1
+        return does
 
     async def _build_fleet(
         self, settings: Settings, observer: Observer, clock: Clock, entropy: Entropy
@@ -317,7 +283,7 @@ class Life:
             meter = CallMeter(counters.of(backend.name))
             inner = self._outside.backends[backend.name]
             inner._meter = meter
-            provider = _Provider(inner, self.seam)
+            provider = Reached(inner, self.seam, self._outside)
             guarded.append(
                 guard(provider, meter, settings, backend, observer, clock, entropy)
             )
@@ -334,53 +300,3 @@ class _Resting:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._service, name)
-
-
-class _Watcher:
-    """The daemon's observer, and a list of what must never be said."""
-
-    def __init__(self, observed: Observed, life: Life) -> None:
-        self._observer = observed.observer
-        self._life = life
-
-    def note(self, fact: Fact) -> None:
-        if isinstance(fact, Crashed):
-            self._life.note_crashed(fact)
-        if isinstance(fact, IntentResolved) and fact.is_by_reaper:
-            self._life.note_reaped(fact)
-        self._observer.note(fact)
-
-
-class _Provider:
-    """A provider as one process reaches it: not at all once it is dead.
-
-    Every call of the backend's seam is two of the process's: sent, and answered.
-    """
-
-    def __init__(self, inner: MemoryBackend, seam: Callable[[], None]) -> None:
-        self._inner = inner
-        self._seam = seam
-
-    def __getattr__(self, name: str) -> object:
-        there = getattr(self._inner, name)
-        if not inspect.iscoroutinefunction(there):
-            return there
-
-        async def call(*given: object, **more: object) -> object:
-            self._seam()
-            answer = await there(*given, **more)
-            self._seam()
-            return answer
-
-        return call
-
-    @asynccontextmanager
-    async def open(
-        self, storage_key: StorageKey, interval: Interval | None = None
-    ) -> AsyncIterator[BlobReader]:
-        self._seam()
-        async with self._inner.open(storage_key, interval) as reader:
-            yield reader
-
-    async def aclose(self) -> None:
-        await trio.lowlevel.checkpoint()

@@ -20,7 +20,8 @@ from s3o.net.streams import ConnectionBroken
 from tests.fakes.faults import FITTING, Fault
 from tests.simulation.client import Client
 from tests.simulation.determinism import ScheduleDigest, run_seeded
-from tests.simulation.life import AFTER, BEFORE, SLOW, Life, Outside
+from tests.simulation.life import AFTER, BEFORE, SLOW, Life
+from tests.simulation.outside import Outside
 from tests.simulation.witness import CREATES, PATIENCE_S, When, Witness, matches
 
 KEYS = ("a", "b", "dir/c", "z~ ü")

@@ -20,7 +20,8 @@ from s3o.net.memory import MemoryStream
 from s3o.net.streams import ConnectionBroken
 from tests.fakes.faults import Fault
 from tests.simulation.determinism import run_seeded
-from tests.simulation.life import AFTER, BEFORE, Life, Outside
+from tests.simulation.life import AFTER, BEFORE, Life
+from tests.simulation.outside import Outside
 from tests.simulation.scenario import make_settings
 from tests.simulation.witness import CREATES, Witness, matches, md5_of
 

@@ -1,28 +1,33 @@
-"""What clients were answered, and whether it may have been so.
+"""What clients of one bucket were answered, and whether it may have been so.
 
-The witness asks on behalf of clients, writes every answer down as the history of its
-key, and in the end compares histories, ledger and providers.
+The witness asks on behalf of clients and writes every answer down as the history of its
+key; in the end it compares the histories with what one register could answer. A body is
+known by its MD5, its value; it carries a label of its value as metadata, so an answer
+that mixes two versions is found at once.
 """
 
 import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from html import unescape
 from xml.sax.saxutils import escape
 
 import trio
 
 from s3o.net.memory import MemoryStream
 from s3o.net.streams import ConnectionBroken
-from tests.simulation.client import Answered, Client
+from tests.simulation.client import PHOTOS, Answered, Client, Headers, Tenant
 from tests.simulation.history import ABSENT, Operation, is_linearizable
-from tests.simulation.life import Outside
+from tests.simulation.judgement import judge_outside
+from tests.simulation.outside import Outside
 
 PATIENCE_S = 120.0
 REFUSALS = {412, 404, 507}
-ENTRY = re.compile(r"<Key>(.*?)</Key>.*?<ETag>(?:&quot;|\")(\w+)(?:&quot;|\")</ETag>")
+ENTRY = re.compile(r"<Key>(.*?)</Key>.*?<ETag>(?:&quot;|\")([\w-]+)(?:&quot;|\")<")
 DELETED = re.compile(r"<Deleted><Key>(.*?)</Key>")
 NEVER_THERE = "0" * 32  # an ETag that no body here has
+LABEL = "x-amz-meta-label"
 
 
 @dataclass(kw_only=True)
@@ -49,11 +54,11 @@ class When:
 CREATES = When(header=("if-none-match", "*"), values=(ABSENT,))
 
 
-def matches(value: str, *, is_delete: bool = False) -> When:
+def matches(value: str, *, etag: str = "", is_delete: bool = False) -> When:
     """If-Match; a DELETE of nothing succeeds whatever its condition."""
     value = value or NEVER_THERE
     values = (value, ABSENT) if is_delete else (value,)
-    return When(header=("if-match", f'"{value}"'), values=values)
+    return When(header=("if-match", f'"{etag or value}"'), values=values)
 
 
 def md5_of(body: bytes) -> str:
@@ -63,27 +68,65 @@ def md5_of(body: bytes) -> str:
 
 @dataclass(kw_only=True)
 class Witness:
-    """Asks, remembers, judges; complaints say what must not be."""
+    """Asks, remembers, judges; complaints say what must not be.
+
+    values: of every ETag that a body of this bucket may have. foreign: what stands in
+    the bodies of other tenants.
+    """
 
     keys: Sequence[str]
     outside: Outside
     connect: Callable[[], MemoryStream]
+    tenant: Tenant = PHOTOS
+    foreign: tuple[bytes, ...] = ()
     tally: Tally = field(default_factory=Tally)
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.histories: dict[str, list[Operation]] = {key: [] for key in self.keys}
+        self.bodies: dict[str, bytes] = {}
+        self.values: dict[str, str] = {}
+        self.started_s = 0.0
 
     def client(self) -> Client:
         """A new client, not yet connected."""
-        return Client(self.connect)
+        return Client(self.connect, self.tenant)
 
-    def note_death(self) -> None:
-        """The process is gone: whatever it had not answered is lost."""
-        for one in self._open_writes():
-            one.lost = min(one.lost, trio.current_time())
+    def path(self, key: str) -> str:
+        """Where a key is."""
+        return f"/{self.tenant.bucket}/{key}"
 
-    def _open_writes(self) -> list[Operation]:
+    # ---- what is known
+
+    def knows(self, body: bytes, etag: str = "") -> str:
+        """Remember a body that somebody is about to write; return its value."""
+        value = md5_of(body)
+        self.bodies[value] = body
+        self.values[value] = value
+        if etag:
+            self.values[etag] = value
+        return value
+
+    def label(self, value: str) -> tuple[str, str]:
+        """The header that goes with a value."""
+        return LABEL, f"{self.tenant.canary}-{value[:12]}"
+
+    def etag_of(self, value: str) -> str:
+        """An ETag that a value has, by chance not the only one."""
+        found = [etag for etag, known in self.values.items() if known == value]
+        return found[-1] if found else value
+
+    def note_death(self, carried: Callable[[object], bool] | None = None) -> None:
+        """A process is gone: whatever it had not answered is lost.
+
+        carried: whether a connection led to it; None: there was only one process.
+        """
+        for one in self.open_writes():
+            if carried is None or carried(one.carried_by):
+                one.lost = min(one.lost, trio.current_time())
+
+    def open_writes(self) -> list[Operation]:
+        """Every write whose outcome nobody knows."""
         return [
             one
             for history in self.histories.values()
@@ -100,6 +143,8 @@ class Witness:
         ]
         return known[-1] if known else ABSENT
 
+    # ---- operations
+
     async def put(
         self,
         client: Client,
@@ -111,18 +156,19 @@ class Witness:
         patience_s: float = PATIENCE_S,
         pause_s: float = 0.0,
     ) -> Answered | None:
-        """Store body; see _write."""
-        one = self._begin(key, md5_of(body), f"{who} PUT", when)
-        answer = await self._ask(
+        """Store body; see settle."""
+        one = self.begin(key, self.knows(body), f"{who} PUT", when)
+        answer = await self.ask(
             client,
             "PUT",
-            f"/photos/{key}",
+            self.path(key),
             patience_s,
+            one,
             body=body,
-            headers=(when.header,) if when else (),
+            headers=(self.label(one.value), *((when.header,) if when else ())),
             pause_s=pause_s,
         )
-        self._settle(key, one, answer)
+        self.settle(key, one, answer)
         if answer is not None and answer.status == 200:
             etag = answer.headers["etag"]
             self.expect(etag == f'"{one.value}"', f"PUT {key} answered ETag {etag}")
@@ -138,12 +184,12 @@ class Witness:
         patience_s: float = PATIENCE_S,
     ) -> Answered | None:
         """Delete key."""
-        one = self._begin(key, ABSENT, f"{who} DELETE", when)
+        one = self.begin(key, ABSENT, f"{who} DELETE", when)
         headers = (when.header,) if when else ()
-        answer = await self._ask(
-            client, "DELETE", f"/photos/{key}", patience_s, headers=headers
+        answer = await self.ask(
+            client, "DELETE", self.path(key), patience_s, one, headers=headers
         )
-        self._settle(key, one, answer)
+        self.settle(key, one, answer)
         return answer
 
     async def delete_many(
@@ -155,39 +201,57 @@ class Witness:
         patience_s: float = PATIENCE_S,
     ) -> Answered | None:
         """Delete several keys in one request."""
-        every = [self._begin(key, ABSENT, f"{who} DELETE many") for key in keys]
+        every = [self.begin(key, ABSENT, f"{who} DELETE many") for key in keys]
         named = "".join(
             f"<Object><Key>{escape(key)}</Key></Object>" for key in keys
         ).encode()
         body = b"<Delete>" + named + b"</Delete>"
-        answer = await self._ask(
-            client, "POST", "/photos", patience_s, query=(("delete", ""),), body=body
+        answer = await self.ask(
+            client,
+            "POST",
+            f"/{self.tenant.bucket}",
+            patience_s,
+            *every,
+            query=(("delete", ""),),
+            body=body,
         )
-        for key, one in zip(keys, every, strict=True):
-            self._settle(key, one, answer)
+        done = set(keys)
         if answer is not None and answer.status == 200:
-            found = DELETED.findall(answer.body.decode())
-            is_whole = sorted(found) == sorted(map(escape, keys))
-            self.expect(is_whole, f"DELETE {keys}: {answer.body!r}")
+            done = set(map(unescape, DELETED.findall(answer.body.decode())))
+            self.expect(done <= set(keys), f"DELETE {keys}: {answer.body!r}")
+        for key, one in zip(keys, every, strict=True):
+            # What the answer calls an error may have happened, as after any 5xx.
+            self.settle(key, one, answer if key in done else None)
         return answer
 
     async def get(
-        self, client: Client, who: str, key: str, patience_s: float = PATIENCE_S
+        self,
+        client: Client,
+        who: str,
+        key: str,
+        patience_s: float = PATIENCE_S,
+        *,
+        headers: Headers = (),
     ) -> Answered | None:
-        """Read key."""
+        """Read key; headers may hold a condition on what is known already."""
         began = trio.current_time()
-        answer = await self._ask(client, "GET", f"/photos/{key}", patience_s)
+        answer = await self.ask(
+            client, "GET", self.path(key), patience_s, headers=headers
+        )
         if answer is None or answer.status >= 500:
+            return answer
+        if answer.status == 304:
+            value = self.values.get(headers[0][1].strip('"'), "unknown")
+            self.saw(key, value, began, f"{who} GET 304")
             return answer
         value = ABSENT
         if answer.status == 200:
             value = md5_of(answer.body)
-            etag = answer.headers["etag"]
-            self.expect(etag == f'"{value}"', f"GET {key}: ETag {etag}, MD5 {value}")
+            self.check_head(f"GET {key}", answer, value)
         else:
             is_absent = answer.status == 404 and b"NoSuchKey" in answer.body
             self.expect(is_absent, f"GET {key}: {answer.status} {answer.body!r}")
-        self._saw(key, value, began, f"{who} GET")
+        self.saw(key, value, began, f"{who} GET")
         return answer
 
     async def list(
@@ -196,14 +260,12 @@ class Witness:
         """List the bucket: one read of every key."""
         began = trio.current_time()
         query = (("list-type", "2"),)
-        answer = await self._ask(client, "GET", "/photos", patience_s, query=query)
+        answer = await self.ask(
+            client, "GET", f"/{self.tenant.bucket}", patience_s, query=query
+        )
         if answer is None or answer.status >= 500:
             return answer
-        self.expect(answer.status == 200, f"LIST: {answer.status} {answer.body!r}")
-        found = dict(ENTRY.findall(answer.body.decode()))
-        self.expect(found.keys() <= set(self.keys), f"LIST names {sorted(found)}")
-        for key in self.keys:
-            self._saw(key, found.get(key, ABSENT), began, f"{who} LIST")
+        self.saw_listed(answer, self.keys, began, f"{who} LIST")
         return answer
 
     async def read_all(self) -> None:
@@ -218,47 +280,36 @@ class Witness:
 
     async def judge(self) -> None:
         """Compare what is left with what must be, more than a day after the faults."""
-        self.complaints += await self.outside.complaints()
-        self.complaints += [fact.traceback for fact in self.outside.crashed]
-        for name in self.outside.backends:
-            self._compare(name)
-        for table in ("pending_objects", "cleanup_queue"):
-            left = self.outside.connection.execute(f"SELECT * FROM {table}").fetchall()
-            self.expect(not left, f"healed, but {table} holds {left}")
+        self.complaints += await judge_outside(self.outside)
+        self.judge_histories()
+
+    def judge_histories(self) -> None:
+        """Look for an order that explains every key's answers."""
         for key, history in self.histories.items():
             if not is_linearizable(history):
                 lines = "\n".join(map(str, sorted(history, key=lambda one: one.began)))
                 self.complaints.append(f"no order explains {key}:\n{lines}")
 
-    def _compare(self, name: str) -> None:
-        """Hold a provider against what the ledger tells of it."""
-        backend = self.outside.backends[name]
-        self.complaints += backend.books.violations
-        query = self.outside.connection.execute
-        held = {key: len(backend.blobs[key].body) for key in backend.names()}
-        told = dict(
-            query(
-                "SELECT storage_key, stored_bytes FROM object_locations"
-                " WHERE backend_name = ?",
-                (name,),
-            )
-        )
-        # Dead letters wait for a person; their bytes may lie there.
-        buried = query(
-            "SELECT storage_key FROM cleanup_dlq WHERE backend_name = ?", (name,)
-        )
-        for (key,) in buried:
-            held.pop(key, None)
-        self.expect(held == told, f"{name} holds {held}, the ledger tells {told}")
+    # ---- writing down
 
     def expect(self, is_so: bool, otherwise: str) -> None:
         """Complain unless it is so."""
         if not is_so:
             self.complaints.append(otherwise)
 
-    def _begin(
+    def check_head(self, what: str, answer: Answered, value: str) -> None:
+        """Compare an answer's headers with the version whose bytes it has."""
+        etag = answer.headers["etag"].strip('"')
+        is_whole = self.values.get(etag) == value
+        self.expect(is_whole, f"{what}: ETag {etag}, bytes of {value}")
+        label = answer.headers.get(LABEL)
+        is_same = label == self.label(value)[1]
+        self.expect(is_same, f"{what}: metadata {label!r}, bytes of {value}")
+
+    def begin(
         self, key: str, value: str, who: str, when: When | None = None
     ) -> Operation:
+        """Write down that a write begins."""
         one = Operation(
             is_write=True,
             value=value,
@@ -269,7 +320,7 @@ class Witness:
         self.histories[key].append(one)
         return one
 
-    def _settle(self, key: str, one: Operation, answer: Answered | None) -> None:
+    def settle(self, key: str, one: Operation, answer: Answered | None) -> None:
         """Write down what became of a write."""
         if answer is None or (answer.status >= 500 and answer.status != 507):
             self.tally.unknown += 1
@@ -287,7 +338,8 @@ class Witness:
             one.is_write, one.is_refused = False, True
             self.tally.refused += 1
 
-    def _saw(self, key: str, value: str, began: float, who: str) -> None:
+    def saw(self, key: str, value: str, began: float, who: str) -> None:
+        """Write down what a read found."""
         self.tally.reads += 1
         self.histories[key].append(
             Operation(
@@ -299,13 +351,41 @@ class Witness:
             )
         )
 
-    async def _ask(
-        self, client: Client, method: str, path: str, patience_s: float, **more: object
+    def saw_listed(
+        self, answer: Answered, keys: Sequence[str], began: float, who: str
+    ) -> None:
+        """Write down what a listing told of keys: each is one read."""
+        self.expect(answer.status == 200, f"LIST: {answer.status} {answer.body!r}")
+        entries = ENTRY.findall(answer.body.decode())
+        found = {unescape(key): etag for key, etag in entries}
+        self.expect(found.keys() <= set(keys), f"LIST names {sorted(found)}")
+        for key in keys:
+            etag = found.get(key, ABSENT)
+            self.saw(key, self.values.get(etag, etag), began, who)
+
+    async def ask(
+        self,
+        client: Client,
+        method: str,
+        path: str,
+        patience_s: float,
+        *writes: Operation,
+        **more: object,
     ) -> Answered | None:
         """Return the answer, or None when there is none."""
         with trio.move_on_after(patience_s):
             try:
-                return await client.ask(method, path, **more)
+                stream = client.connected()
+                for one in writes:
+                    one.carried_by = stream
+                answer = await client.ask(method, path, **more)
             except ConnectionBroken:
                 return None
+            self._check_foreign(f"{method} {path}", answer)
+            return answer
         return None
+
+    def _check_foreign(self, what: str, answer: Answered) -> None:
+        told = answer.body + repr(answer.headers).encode()
+        for canary in self.foreign:
+            self.expect(canary not in told, f"{what} tells of another tenant")

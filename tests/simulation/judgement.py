@@ -1,0 +1,73 @@
+"""What must be true of ledger and providers when all is healed and quiet."""
+
+from collections.abc import Iterator
+
+from s3o.model.names import BackendName
+from tests.simulation.outside import Outside
+
+OURS = ".s3o/"  # backups of the ledger, not blobs of anybody
+
+
+async def judge_outside(outside: Outside) -> list[str]:
+    """Compare what is left with what must be, more than a day after the faults."""
+    complaints = await outside.complaints()
+    complaints += outside.found
+    complaints += [fact.traceback for fact in outside.crashed]
+    for name in outside.backends:
+        complaints += _compare(outside, name)
+    for table in ("pending_objects", "cleanup_queue"):
+        left = outside.connection.execute(f"SELECT * FROM {table}").fetchall()
+        if left:
+            complaints.append(f"healed, but {table} holds {left}")
+    return complaints
+
+
+def _compare(outside: Outside, name: BackendName) -> Iterator[str]:
+    """Hold a provider against what the ledger tells of it."""
+    backend = outside.backends[name]
+    query = outside.connection.execute
+    yield from backend.books.violations
+    held = {
+        key: len(backend.blobs[key].body)
+        for key in backend.names()
+        if not key.startswith(OURS)
+    }
+    told = {
+        key: size
+        for key, size, state in query(
+            "SELECT storage_key, stored_bytes, state FROM object_locations"
+            " WHERE backend_name = ?",
+            (name,),
+        )
+        # What a provider lost for good stays in the ledger, as a loss.
+        if state != "lost" or key in held
+    }
+    # Dead letters wait for a person; their bytes may lie there.
+    buried = query(
+        "SELECT storage_key FROM cleanup_dlq WHERE backend_name = ?", (name,)
+    )
+    for (key,) in buried:
+        held.pop(key, None)
+    if held != told:
+        missing = {key: told[key] for key in told.keys() - held.keys()}
+        unknown = {key: held[key] for key in held.keys() - told.keys()}
+        differ = {
+            key: (held[key], told[key])
+            for key in held.keys() & told.keys()
+            if held[key] != told[key]
+        }
+        yield (
+            f"{name}: told but not held {missing}, held but not told {unknown},"
+            f" held otherwise {differ}"
+        )
+    uploads = {
+        row[0]
+        for row in query(
+            "SELECT backend_upload_id FROM multipart_uploads"
+            " WHERE backend_name = ? AND state IN ('opening', 'open', 'completing')",
+            (name,),
+        )
+    }
+    forgotten = backend.uploads.under_way.keys() - uploads
+    if forgotten:
+        yield f"{name}: uploads that nobody knows {sorted(forgotten)}"

@@ -1,0 +1,106 @@
+"""Providers and ledger as one process reaches them: not at all once it is dead.
+
+Every call of a provider is two of the process's: sent, and answered. Between the calls
+a process may stand still (windows).
+"""
+
+import inspect
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import trio
+
+from s3o.backends.seam import Backend, BlobReader
+from s3o.ledger.seam import Engine, Step
+from s3o.model.names import StorageKey
+from s3o.model.values import Interval
+from tests.simulation.outside import Outside
+from tests.simulation.windows import Windows
+
+T = TypeVar("T")
+
+
+class SimCrash(BaseException):
+    """The process was killed here."""
+
+
+class Reached:
+    """A Backend that one process calls."""
+
+    def __init__(
+        self, inner: Backend, seam: Callable[[], None], outside: Outside
+    ) -> None:
+        self._inner = inner
+        self._seam = seam
+        self._outside = outside
+
+    def __getattr__(self, name: str) -> object:
+        there = getattr(self._inner, name)
+        if not inspect.iscoroutinefunction(there):
+            return there
+
+        async def call(*given: object, **more: object) -> object:
+            await self._outside.windows.pause(f"before {name}")
+            self._seam()
+            if name == "delete":
+                self._outside.check_delete(self._inner.name, list(given[0]))
+            answer = await there(*given, **more)
+            self._seam()
+            await self._outside.windows.pause(f"after {name}")
+            return answer
+
+        return call
+
+    @asynccontextmanager
+    async def open(
+        self, storage_key: StorageKey, interval: Interval | None = None
+    ) -> AsyncIterator[BlobReader]:
+        """Open a blob."""
+        await self._outside.windows.pause("before open")
+        self._seam()
+        async with self._inner.open(storage_key, interval) as reader:
+            await self._outside.windows.pause("after open")
+            yield reader
+
+    async def aclose(self) -> None:
+        """Leave the provider to the other processes."""
+        await trio.lowlevel.checkpoint()
+
+
+class SimulatedEngine:
+    """An Engine that may not begin; its caller may stand still before and after."""
+
+    def __init__(
+        self, inner: Engine, windows: Windows, begins: Callable[[], None]
+    ) -> None:
+        self._inner = inner
+        self._windows = windows
+        self._begins = begins
+
+    async def read(self, step: Step[T]) -> T:
+        """Read a little."""
+        return await self._after("after read", self._inner.read, step)
+
+    async def scan(self, step: Step[T]) -> T:
+        """Read much."""
+        return await self._after("after read", self._inner.scan, step)
+
+    async def write(self, step: Step[T]) -> T:
+        """Carry out one transaction."""
+        await self._windows.pause("before write")
+        return await self._after("after write", self._inner.write, step)
+
+    async def _after(
+        self, window: str, call: Callable[[Step[T]], object], step: Step[T]
+    ) -> T:
+        self._begins()
+        done = await call(step)
+        # The outcome is there; no cancellation takes it away from who asked.
+        with trio.CancelScope(shield=True):
+            await self._windows.pause(window)
+        return done
+
+    async def aclose(self) -> None:
+        """Leave the disk to the other processes."""
+        await self._inner.aclose()
