@@ -31,7 +31,6 @@ from s3o.backends.filesystem import FileSystem
 from s3o.backends.seam import BlobReader, DeleteOutcome, Meter, unsupported
 from s3o.model.errors import (
     BackendError,
-    BackendRefused,
     UploadMissing,
 )
 from s3o.model.names import BackendName, StorageKey
@@ -165,7 +164,6 @@ class DirectoryBackend:
         source_key: StorageKey,
         storage_key: StorageKey,
         headers: BlobHeaders,
-        expected_etag: str | None = None,
     ) -> PutReceipt:
         """Copy a blob by the file system, which may share its bytes."""
         self._meter.count_request()
@@ -173,14 +171,6 @@ class DirectoryBackend:
         work = partial(self._blobs.open_source, source_key)
         source = await self._run("copy", source_key, work)
         try:
-            etag = source.info.etag
-            if expected_etag and etag and etag != expected_etag:
-                raise BackendRefused(
-                    *(self._name, "copy", "the source has another ETag"),
-                    status=412,
-                    code="PreconditionFailed",
-                    is_definite=True,
-                )
             await self._copy_opened(source, unique, storage_key, headers)
         finally:
             self._blobs.close(source)

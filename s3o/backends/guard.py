@@ -227,14 +227,11 @@ class Guarded:
         source_key: StorageKey,
         storage_key: StorageKey,
         headers: BlobHeaders,
-        expected_etag: str | None = None,
     ) -> PutReceipt:
         """Copy a whole blob: one request, whatever its size."""
         call = self.begin("CopyObject", Usage(1))
         with call:
-            receipt = await self._inner.copy(
-                source_key, storage_key, headers, expected_etag
-            )
+            receipt = await self._inner.copy(source_key, storage_key, headers)
         call.succeed()
         return receipt
 

@@ -25,7 +25,6 @@ class Profile:
     has_multi_delete: takes DeleteObjects.
     is_listing_encoded: takes encoding-type=url in listings.
     keeps_versions: buckets keep deleted objects as versions; None: ask each bucket.
-    has_conditional_copy: honours x-amz-copy-source-if-match.
     traits: what it can do beyond storing whole blobs.
     """
 
@@ -36,7 +35,6 @@ class Profile:
     has_multi_delete: bool = True
     is_listing_encoded: bool = True
     keeps_versions: bool | None = None
-    has_conditional_copy: bool = True
     traits: Traits = _ALL
 
 

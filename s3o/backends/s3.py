@@ -184,11 +184,10 @@ class S3Backend:
         source_key: StorageKey,
         storage_key: StorageKey,
         headers: BlobHeaders,
-        expected_etag: str | None = None,
     ) -> PutReceipt:
         """Copy a whole blob; see seam.Copies."""
         self._demand("CopyObject", self.traits.can_copy)
-        return await self._copies.copy(source_key, storage_key, headers, expected_etag)
+        return await self._copies.copy(source_key, storage_key, headers)
 
     async def copy_part(
         self,

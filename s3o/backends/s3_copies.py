@@ -54,17 +54,14 @@ class S3Copies:
         source_key: StorageKey,
         storage_key: StorageKey,
         headers: BlobHeaders,
-        expected_etag: str | None,
     ) -> PutReceipt:
         """Copy a whole blob; see seam.Copies."""
-        signed = [
+        signed = (
             *described(headers, has_body=False),
             (_SOURCE, self._writer.copy_source(source_key)),
             ("x-amz-metadata-directive", "REPLACE"),
-        ]
-        if expected_etag and self._profile.has_conditional_copy:
-            signed.append((f"{_SOURCE}-if-match", f'"{expected_etag}"'))
-        call = self._put("CopyObject", storage_key, (), tuple(signed))
+        )
+        call = self._put("CopyObject", storage_key, (), signed)
         try:
             reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
         except BackendRefused as refused:

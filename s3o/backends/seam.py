@@ -137,12 +137,10 @@ class Copies(Protocol):
         source_key: StorageKey,
         storage_key: StorageKey,
         headers: BlobHeaders,
-        expected_etag: str | None = None,
     ) -> PutReceipt:
         """Copy a whole blob of at most 5 GiB; headers replace the source's.
 
-        expected_etag: the store's own; where it can tell that the source has another
-        one, BackendRefused 412. Raises BlobMissing when there is no source.
+        Raises BlobMissing when there is no source.
         """
         ...
 

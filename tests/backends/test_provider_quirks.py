@@ -136,8 +136,7 @@ async def test_copy_makes_the_round_trip_or_is_refused_unsent(profile: str) -> N
                 await backend.copy(NAME, TARGET, NEW)
             assert before == len(provider.server.requests)
             return
-        etag = (await backend.head(NAME)).etag
-        await backend.copy(NAME, TARGET, NEW, expected_etag=etag)
+        await backend.copy(NAME, TARGET, NEW)
 
         info = await backend.head(TARGET)
         assert (len(LARGE), "1;new;!") == (info.stored_bytes, info.headers["s3o"])

@@ -93,7 +93,7 @@ async def test_copy_says_all_that_a_provider_must_know(house: S3House) -> None:
     """The old metadata must go, and the MD5 of no body must not be sent."""
     house.server.add(render(body=COPIED))
     receipt = await house.backend.copy(
-        StorageKey("photos/é +%!" + "0" * 32), NAME, HEADERS, expected_etag="e-1"
+        StorageKey("photos/é +%!" + "0" * 32), NAME, HEADERS
     )
     (request,) = house.requests
 
@@ -102,7 +102,7 @@ async def test_copy_says_all_that_a_provider_must_know(house: S3House) -> None:
         "bucket/photos/%C3%A9%20%2B%25%21" + "0" * 32
         == request.fields["x-amz-copy-source"]
     )
-    assert '"e-1"' == request.fields["x-amz-copy-source-if-match"]
+    assert not any("-if-" in name for name in request.fields), "names are unique"
     assert "REPLACE" == request.fields["x-amz-metadata-directive"]
     assert "video/mp4" == request.fields["content-type"]
     assert "1;!" == request.fields["x-amz-meta-s3o"]

@@ -97,15 +97,6 @@ async def test_copy_of_an_absent_blob_is_missing(copying: Subject) -> None:
     assert [name_of("other")] == await copying.names()
 
 
-async def test_copy_of_the_expected_blob_succeeds(copying: Subject) -> None:
-    """The ETag is the store's own, whatever it looks like there."""
-    await copying.put(SOURCE, b"meow", OLD)
-    etag = (await copying.backend.head(SOURCE)).etag
-    await copying.backend.copy(SOURCE, TARGET, NEW, expected_etag=etag)
-
-    assert b"meow" == await copying.get(TARGET)
-
-
 @pytest.mark.parametrize(
     "key", ["with space", "plus+and&and%20", "ünïcödé/🐈", "a?b#c", "x" * 199]
 )

@@ -131,9 +131,6 @@ def source_of(bucket: Bucket, request: Request) -> Stored:
 def copy_object(bucket: Bucket, quirks: Quirks, request: Request) -> Answer:
     """CopyObject."""
     source = source_of(bucket, request)
-    wanted = request.fields.get("x-amz-copy-source-if-match")
-    if quirks.honours_copy_condition and wanted not in (None, f'"{source.etag}"'):
-        raise Refusal(412, "PreconditionFailed")
     assert request.fields["x-amz-metadata-directive"] == "REPLACE"
     fields = kept_fields(request)
     if quirks.copies_keep_metadata:

@@ -30,7 +30,6 @@ class Quirks:
     needs_all_parts: bool = False
     max_part_number: int = limits.PARTS
     honours_encoding_type: bool = True
-    honours_copy_condition: bool = True
     keeps_versions: bool = False
     has_opaque_etags: bool = False
     is_empty_etag_completed: bool = False
@@ -74,7 +73,6 @@ PROVIDERS: dict[str, Quirks] = {
         needs_all_parts=True,
         has_part_copy=False,
         has_versioning_query=False,
-        honours_copy_condition=False,
         copies_keep_metadata=True,
         capitalises_metadata=True,
         create_root="InitiateMultipartUpload",
