@@ -117,6 +117,7 @@ SEGMENT_READ_BYTES = 64 * MIB  # a page of long rows may end it
 SEGMENT_TEXT_BYTES = GIB
 SEGMENT_LINE_BYTES = 16 * MIB  # an object of ten thousand blobs
 BACKUP_NAMES = 100_000  # of one backend, read at start
+RECOVERY_COMPLAINTS = 10_000  # told by name in a recovery's report
 
 # Configuration files.
 CONFIG_BYTES = 4 * MIB

@@ -72,6 +72,7 @@ class Service:
 
     house: House
     doors: Doors
+    services: Services
     backends: dict[str, MemoryBackend]
     connection: sqlite3.Connection
     nursery: trio.Nursery
@@ -246,6 +247,7 @@ async def open_service(
             yield Service(
                 house=house,
                 doors=doors,
+                services=services,
                 backends=backends,
                 connection=connection,
                 nursery=nursery,

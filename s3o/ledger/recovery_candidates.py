@@ -1,0 +1,302 @@
+"""Judge what no backup tells of, and what the backups tell of and nobody has seen.
+
+A candidate is a whole blob that was read from end to end. It may be an acknowledged
+write that came after the last log; a copy of a known version; or garbage that was
+waiting to be deleted when the ledger was lost. Candidates are kept as intents until
+every backend was listed, and only then judged.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from s3o.ledger import rows
+from s3o.ledger.cleanup_rows import Discard, enqueue
+from s3o.ledger.objects import find_object
+from s3o.ledger.pending import IntentRow, intent_of
+from s3o.ledger.quotas import QuotaMoves
+from s3o.ledger.seam import Tx
+from s3o.model.names import BackendName, BucketId, ObjectKey, StorageKey, VersionId
+from s3o.model.values import Checksum, LocationState, ObjectFacts, StoredObject
+
+OLDER, DUPLICATE = "recover_older", "recover_duplicate"
+UNKNOWN_PART = "recover_part_of_unknown_upload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A whole blob that no backup tells of, read from its first byte to its last."""
+
+    backend: BackendName
+    storage_key: StorageKey
+    bucket_id: BucketId
+    key: ObjectKey
+    version_id: VersionId
+    sequence: int  # of its intent
+    blob: int
+    size: int
+    md5: str
+    checksum: Checksum
+    facts: ObjectFacts
+    created_at_us: int
+
+
+class Fate(StrEnum):
+    """What became of a candidate."""
+
+    OBJECT = "object"
+    COPY = "copy"
+    OLDER = "older"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """How far the backups reach: through; under_way: writes open at that moment.
+
+    through is -1 where there is no backup at all.
+    """
+
+    through: int
+    under_way: frozenset[StorageKey]
+
+    def is_newer(self, storage_key: StorageKey, sequence: int) -> bool:
+        """Whether the write can have been committed after the backups' last word."""
+        return sequence > self.through or storage_key in self.under_way
+
+
+async def add_candidate(tx: Tx, candidate: Candidate) -> None:
+    """Note a candidate, to be judged when everything was seen."""
+    await tx.run(
+        "insert_candidate",
+        storage_key=candidate.storage_key,
+        backend_name=candidate.backend,
+        bucket_id=candidate.bucket_id,
+        key=candidate.key,
+        version_id=candidate.version_id,
+        sequence=candidate.sequence,
+        blob=candidate.blob,
+        size=candidate.size,
+        stored_bytes=candidate.size,
+        content_type=candidate.facts.content_type,
+        storage_class=candidate.facts.storage_class,
+        headers=rows.pairs_text(candidate.facts.headers),
+        metadata=rows.pairs_text(candidate.facts.metadata),
+        etag=candidate.md5,
+        checksum_algorithm=candidate.checksum.algorithm,
+        checksum_type=candidate.checksum.type,
+        checksum_value=candidate.checksum.value,
+        stored_digest=candidate.md5,
+        created_at=candidate.created_at_us,
+    )
+
+
+async def bury_part(
+    tx: Tx,
+    backend: BackendName,
+    storage_key: StorageKey,
+    place: tuple[BucketId, ObjectKey],
+    size: int,
+    now_us: int,
+) -> None:
+    """Keep a piece of an upload whose layout nobody knows, as a dead letter."""
+    await tx.run(
+        "bury_found",
+        backend_name=backend,
+        bucket_id=place[0],
+        key=place[1],
+        storage_key=storage_key,
+        reason=UNKNOWN_PART,
+        size_bytes=size,
+        error="completed after the last log of the ledger, or never",
+        now_us=now_us,
+    )
+
+
+async def judge_candidate(
+    tx: Tx, storage_key: StorageKey, knowledge: Knowledge, now_us: int
+) -> Fate:
+    """Make the candidate an object or a copy of one, or queue its bytes."""
+    row = await tx.one("take_intent", storage_key=storage_key)
+    assert row is not None, "candidates are judged once"
+    intent = intent_of(row)
+    current = await find_object(tx, intent.bucket_id, intent.key)
+    discard = Discard(
+        backend=intent.backend,
+        bucket_id=intent.bucket_id,
+        key=intent.key,
+        storage_key=storage_key,
+        size_bytes=intent.stored_bytes,
+        reason=OLDER,
+    )
+    if current is not None and current.version.version_id == intent.version_id:
+        return await _add_copy(tx, current, discard, intent.stored_md5, now_us)
+    sequence = _order(knowledge, intent)
+    if current is None:
+        wins = sequence is not None
+    else:
+        is_newer = sequence is not None and sequence >= current.version.sequence
+        wins = is_newer or not is_readable(current)
+    if not wins:
+        await enqueue(tx, discard, QuotaMoves(), now_us)
+        return Fate.OLDER
+    if current is not None:
+        await _displace(tx, current, now_us)
+    stands = 0 if current is None else current.version.sequence
+    await _publish(tx, intent, max(sequence or intent.sequence, stands))
+    await _locate(tx, intent.version_id, discard, intent.stored_md5, now_us)
+    return Fate.OBJECT
+
+
+def _order(knowledge: Knowledge, intent: IntentRow) -> int | None:
+    """Return where the write stands among commits; None: before the last log."""
+    if not knowledge.is_newer(intent.storage_key, intent.sequence):
+        return None
+    return max(intent.sequence, knowledge.through)
+
+
+async def _publish(tx: Tx, intent: IntentRow, sequence: int) -> None:
+    assert intent.digests is not None, "it was read"
+    content_type, storage_class, headers, metadata, tags = intent.facts_columns
+    await tx.run(
+        "put_object",
+        bucket_id=intent.bucket_id,
+        key=intent.key,
+        version_id=intent.version_id,
+        sequence=sequence,
+        size=intent.size,
+        etag=intent.digests.md5,
+        now_us=intent.created_at_us,
+        content_type=content_type,
+        storage_class=storage_class,
+        headers=headers,
+        metadata=metadata,
+        tags=tags,
+        checksum_algorithm=intent.digests.checksum.algorithm,
+        checksum_type=intent.digests.checksum.type,
+        checksum_value=intent.digests.checksum.value,
+        content_hash=None,
+        part_sizes=None,
+        layout=None,
+        part_checksums=None,
+        encryption_header=None,
+        wrapped_key=None,
+        key_id=None,
+    )
+
+
+def is_readable(stored: StoredObject) -> bool:
+    """Whether every blob of the version was seen on some backend."""
+    needed = {place.blob for place in stored.locations}
+    there = {
+        place.blob for place in stored.locations if place.state is LocationState.LIVE
+    }
+    return bool(needed) and needed == there
+
+
+async def _add_copy(
+    tx: Tx, stored: StoredObject, discard: Discard, md5: str | None, now_us: int
+) -> Fate:
+    holders = {
+        place.backend
+        for place in stored.locations
+        if place.blob == 0 and place.state is LocationState.LIVE
+    }
+    sizes = {place.stored_bytes for place in stored.locations if place.blob == 0}
+    if discard.backend in holders or sizes - {discard.size_bytes}:
+        await enqueue(tx, discard, QuotaMoves(), now_us)
+        return Fate.DUPLICATE
+    await tx.run(
+        "forget_location",
+        version_id=stored.version.version_id,
+        blob=0,
+        backend_name=discard.backend,
+    )
+    await _locate(tx, stored.version.version_id, discard, md5, now_us)
+    return Fate.COPY
+
+
+async def _locate(
+    tx: Tx, version_id: VersionId, found: Discard, md5: str | None, now_us: int
+) -> None:
+    await tx.run(
+        "restore_location",
+        version_id=version_id,
+        blob=0,
+        backend_name=found.backend,
+        storage_key=found.storage_key,
+        backend_version=None,
+        backend_etag=None,
+        stored_bytes=found.size_bytes,
+        stored_digest=md5,
+        origin=rows.OWN,
+        state=LocationState.LIVE,
+        created_at=now_us,
+        verified_at=now_us,
+    )
+
+
+async def _displace(tx: Tx, stored: StoredObject, now_us: int) -> None:
+    """Queue what was seen of a version that another one replaces."""
+    version = stored.version
+    for place in stored.locations:
+        if place.state is LocationState.LOST or place.is_imported:
+            continue
+        discard = Discard(
+            backend=place.backend,
+            bucket_id=version.bucket_id,
+            key=version.key,
+            storage_key=place.storage_key,
+            size_bytes=place.stored_bytes,
+            reason=OLDER,
+        )
+        await enqueue(tx, discard, QuotaMoves(), now_us)
+    await tx.run("forget_locations", version_id=version.version_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An object of the backups whose bytes are not there; is_gone: none of them."""
+
+    bucket_id: BucketId
+    key: ObjectKey
+    is_gone: bool
+
+
+async def settle_objects(
+    tx: Tx, after: tuple[BucketId, ObjectKey], limit: int
+) -> tuple[list[Unreadable], tuple[BucketId, ObjectKey] | None]:
+    """Go through the versions behind after: forget copies that nobody has seen.
+
+    A version of which nothing was seen was deleted after the last log, or is lost: its
+    row goes and is reported. Returns the reports, and where to go on.
+    """
+    found = await tx.all(
+        "dump_objects", after_bucket_id=after[0], after_key=after[1], max_rows=limit
+    )
+    reports: list[Unreadable] = []
+    for row in found:
+        bucket_id = BucketId(rows.number(row[0]))
+        key, version_id = ObjectKey(rows.text(row[1])), rows.text(row[2])
+        states = await tx.all("list_location_states", version_id=version_id)
+        needed = {blob for blob, _, _ in states}
+        there = {blob for blob, _, state in states if state != LocationState.LOST}
+        if not there:
+            await tx.run("delete_object", bucket_id=bucket_id, key=key)
+            await tx.run("forget_locations", version_id=version_id)
+        elif there == needed:
+            for blob, backend, state in states:
+                if state == LocationState.LOST:
+                    await tx.run(
+                        "forget_location",
+                        version_id=version_id,
+                        blob=blob,
+                        backend_name=backend,
+                    )
+        if there != needed:
+            reports.append(Unreadable(bucket_id, key, not there))
+    if len(found) < limit:
+        return reports, None
+    return reports, (
+        BucketId(rows.number(found[-1][0])),
+        ObjectKey(rows.text(found[-1][1])),
+    )

@@ -1,0 +1,54 @@
+"""Which backups of a ledger a backend holds, by their names alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from s3o.backends.guard import Guarded
+from s3o.model.backup_names import BACKUP_PREFIX, BackupName, parse_backup_name
+from s3o.model.limits import BACKUP_NAMES
+from s3o.model.names import BackendName, StorageKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundBackup:
+    """One copy of a segment, as a listing shows it."""
+
+    backend: BackendName
+    storage_key: StorageKey
+    name: BackupName
+    stored_bytes: int
+
+
+async def list_found_backups(backend: Guarded) -> list[FoundBackup]:
+    """Return the backups on backend, of all clusters; names of no such shape left out.
+
+    Raises BackendError. Looks at BACKUP_NAMES names at most.
+    """
+    found: list[FoundBackup] = []
+    token: str | None = None
+    seen = 0
+    while seen < BACKUP_NAMES:
+        page = await backend.list_page(BACKUP_PREFIX, token)
+        seen += max(len(page.blobs), 1)
+        for blob in page.blobs:
+            try:
+                name = parse_backup_name(blob.name)
+            except ValueError:
+                continue
+            found.append(
+                FoundBackup(
+                    backend=backend.name,
+                    storage_key=StorageKey(blob.name),
+                    name=name,
+                    stored_bytes=blob.stored_bytes,
+                )
+            )
+        token = page.next_token
+        if token is None:
+            break
+    return found
+
+
+def names_of(found: Iterable[FoundBackup], cluster_id: str) -> set[BackupName]:
+    """Return the segments of one cluster."""
+    return {one.name for one in found if one.name.cluster_id == cluster_id}

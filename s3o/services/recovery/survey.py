@@ -1,0 +1,237 @@
+"""List every backend: what is there of what the backups tell, and what else there is.
+
+A name of our own shape that no backup knows is asked for its record. A whole blob is
+then read from end to end, so that its digests are proved before it becomes an object;
+a piece of an upload, whose layout only the ledger knew, is kept for a person. Names of
+other clusters, and names of no shape of ours, are counted and left alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import trio
+
+from s3o.backends.guard import Guarded
+from s3o.ledger import recovery as steps
+from s3o.ledger import recovery_candidates as candidates
+from s3o.ledger.ledger import Ledger
+from s3o.ledger.recovery import Known
+from s3o.ledger.recovery_candidates import Candidate
+from s3o.ledger.seam import Tx
+from s3o.model.backup_names import BACKUP_PREFIX
+from s3o.model.checksums import DEFAULT_ALGORITHM
+from s3o.model.errors import (
+    BackendError,
+    BackendProtocolError,
+    BlobDamaged,
+    BlobMissing,
+)
+from s3o.model.names import (
+    BucketName,
+    ObjectKey,
+    StorageKey,
+    StorageName,
+    parse_storage_key,
+)
+from s3o.model.seams import Clock
+from s3o.model.values import BlobInfo, ListedBlob, ObjectFacts
+from s3o.services.recovery.base import Say, keep
+from s3o.wire.digests import Hasher
+from s3o.wire.record import RecordedBlob, parse_record
+
+AT_ONCE = 16  # blobs that are read side by side
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the backends hold, in counts; of the unusual also the names."""
+
+    names: int = 0
+    known: int = 0
+    wrong_size: int = 0
+    candidates: int = 0
+    parts: int = 0
+    foreign: int = 0
+    other_clusters: int = 0
+    highest_sequence: int = 0
+    highest_bucket_id: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+
+class Survey:
+    """Goes through one backend after the other."""
+
+    def __init__(
+        self, ledger: Ledger, clock: Clock, cluster_id: str, seen: Seen, say: Say
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._cluster_id = cluster_id
+        self._seen = seen
+        self._say = say
+
+    async def go_through(self, backend: Guarded) -> None:
+        """List backend to its end; raises BackendError if that is not possible."""
+        token: str | None = None
+        count = 0
+        while True:
+            page = await backend.list_page("", token)
+            await self._judge_page(backend, page.blobs)
+            count += len(page.blobs)
+            if page.next_token is None:
+                break
+            if page.next_token == token:
+                raise BackendProtocolError(backend.name, "list", "the same page again")
+            token = page.next_token
+            self._say(f"{backend.name}: {count} names")
+        self._say(f"{backend.name}: {count} names in all")
+
+    async def _judge_page(self, backend: Guarded, blobs: Sequence[ListedBlob]) -> None:
+        own = [blob for blob in blobs if not blob.name.startswith(BACKUP_PREFIX)]
+        self._seen.names += len(own)
+        listed = [(StorageKey(blob.name), blob.stored_bytes) for blob in own]
+        verdicts = await self._ledger.write(
+            partial(steps.match_names, backend=backend.name, listed=listed)
+        )
+        unknown: list[tuple[ListedBlob, StorageName]] = []
+        for blob, verdict in zip(own, verdicts, strict=True):
+            self._seen.known += verdict is Known.LOCATION
+            if verdict is Known.WRONG_SIZE:
+                self._seen.wrong_size += 1
+                self._complain(
+                    f"{blob.name} on {backend.name}: {blob.stored_bytes} bytes"
+                )
+            elif verdict is Known.UNKNOWN:
+                try:
+                    unknown.append((blob, parse_storage_key(blob.name)))
+                except ValueError:
+                    self._seen.foreign += 1
+        limiter = trio.CapacityLimiter(AT_ONCE)
+        async with trio.open_nursery() as nursery:
+            for blob, name in unknown:
+                nursery.start_soon(self._examine, backend, blob, name, limiter)
+
+    async def _examine(
+        self,
+        backend: Guarded,
+        blob: ListedBlob,
+        name: StorageName,
+        limiter: trio.CapacityLimiter,
+    ) -> None:
+        storage_key = StorageKey(blob.name)
+        async with limiter:
+            try:
+                info = await backend.head(storage_key)
+                told = parse_record(info.headers)
+            except BlobMissing:
+                return  # listed a while ago
+            except (BackendError, ValueError) as error:
+                self._complain(f"{storage_key} on {backend.name}: {error}")
+                return
+            key = name.key or (told.key if told is not None else None)
+            if told is None or key is None:
+                self._complain(f"{storage_key} on {backend.name}: no record")
+                return
+            await self._take(backend, storage_key, info, told, (name.bucket, key))
+
+    async def _take(
+        self,
+        backend: Guarded,
+        storage_key: StorageKey,
+        info: BlobInfo,
+        told: RecordedBlob,
+        place: tuple[BucketName, ObjectKey],
+    ) -> None:
+        record = told.record
+        if record.cluster_id != self._cluster_id:
+            self._seen.other_clusters += 1
+            return
+        self._seen.highest_sequence = max(self._seen.highest_sequence, record.sequence)
+        self._seen.highest_bucket_id = max(
+            self._seen.highest_bucket_id, record.bucket_id
+        )
+        if not record.is_whole:
+            self._seen.parts += 1
+            await self._ledger.write(
+                partial(
+                    candidates.bury_part,
+                    backend=backend.name,
+                    storage_key=storage_key,
+                    place=(record.bucket_id, place[1]),
+                    size=info.stored_bytes,
+                    now_us=self._clock.now_us(),
+                )
+            )
+            return
+        try:
+            hasher = await self._read(backend, storage_key, info.stored_bytes)
+        except BackendError as error:
+            self._complain(f"{storage_key} on {backend.name}: {error}")
+            return
+        if record.stored_md5 not in (None, hasher.md5_hex()):
+            self._complain(f"{storage_key} on {backend.name}: not what was written")
+            return
+        candidate = Candidate(
+            backend=backend.name,
+            storage_key=storage_key,
+            bucket_id=record.bucket_id,
+            key=place[1],
+            version_id=record.version_id,
+            sequence=record.sequence,
+            blob=record.blob,
+            size=info.stored_bytes,
+            md5=hasher.md5_hex(),
+            checksum=hasher.checksum(),
+            facts=facts_of(info, told),
+            created_at_us=info.modified_at_us or self._clock.now_us(),
+        )
+        self._seen.candidates += 1
+        await self._ledger.write(partial(self._note, candidate=candidate, place=place))
+
+    async def _note(
+        self, tx: Tx, candidate: Candidate, place: tuple[BucketName, ObjectKey]
+    ) -> None:
+        if not await steps.has_bucket(tx, candidate.bucket_id):
+            now_us = self._clock.now_us()
+            await steps.make_bucket(tx, candidate.bucket_id, place[0], now_us)
+        await candidates.add_candidate(tx, candidate)
+
+    async def _read(
+        self, backend: Guarded, storage_key: StorageKey, size: int
+    ) -> Hasher:
+        hasher = Hasher(sha256=False, checksum=DEFAULT_ALGORITHM)
+        count = 0
+        async with backend.open(storage_key) as reader:
+            while piece := await reader.read():
+                hasher.update(piece)
+                count += len(piece)
+        if count != size:
+            raise BlobDamaged(
+                backend=backend.name,
+                operation="GetObject",
+                reason=f"{count} bytes, announced {size}",
+                storage_key=storage_key,
+            )
+        return hasher
+
+    def _complain(self, text: str) -> None:
+        keep(self._seen.complaints, text)
+        self._say(text)
+
+
+def facts_of(info: BlobInfo, told: RecordedBlob) -> ObjectFacts:
+    """Return what a blob's headers say of the object; tags stood only in the ledger."""
+    standard = dict(info.standard)
+    standard.pop("content-encoding", None)
+    if told.content_encoding is not None:
+        standard["content-encoding"] = told.content_encoding
+    return ObjectFacts(
+        content_type=info.content_type or ObjectFacts().content_type,
+        headers=tuple(sorted(standard.items())),
+        metadata=tuple(
+            (name, value)
+            for name, value in sorted(info.headers.items())
+            if not name.startswith("s3o")
+        ),
+    )

@@ -1,0 +1,306 @@
+"""The ledger is lost; configuration and backends bring every object back."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import pytest
+import trio
+
+from s3o.backends.call import CallMeter
+from s3o.backends.fleet import Fleet
+from s3o.backends.usage import UsageCounters
+from s3o.daemon.backends import guard
+from s3o.ledger.audit import audit
+from s3o.ledger.ledger import Ledger
+from s3o.ledger.sqlite import InlineEngine, open_inline
+from s3o.model.names import BackendName
+from s3o.policy.breaker import CircuitBreaker
+from s3o.policy.routing import Strategy
+from s3o.services.recovery import Recovery, RecoveryError, RecoveryReport
+from tests.behaviour.multipart import SMALL, Client
+from tests.behaviour.service import Service, open_service
+from tests.fakes.clock import START_US, TrioClock
+from tests.fakes.entropy import SeededEntropy
+from tests.fakes.faults import Fault
+from tests.fakes.observer import RecordingObserver
+from tests.fakes.sources import pattern
+
+OBJECT_COLUMNS = (
+    "bucket_id, key, version_id, size, etag, content_type, storage_class, headers,"
+    " metadata, checksum_algorithm, checksum_type, checksum_value, part_sizes, layout,"
+    " part_checksums, created_at"
+)
+TWO = {"one": 1 << 30, "two": 1 << 30}
+
+
+@dataclass
+class Recovered:
+    """The new ledger of one recovery."""
+
+    report: RecoveryReport
+    connection: object
+
+    def ask(self, sql: str) -> list[tuple[object, ...]]:
+        """Rows of the new ledger."""
+        return self.connection.execute(sql).fetchall()
+
+    def objects(self) -> list[tuple[object, ...]]:
+        """Every object with all its columns, as far as blobs can tell them."""
+        return self.ask(f"SELECT {OBJECT_COLUMNS} FROM objects ORDER BY key")
+
+    def located(self) -> list[tuple[object, ...]]:
+        """Where all bytes are."""
+        return self.ask(
+            "SELECT version_id, blob, backend_name, storage_key, stored_bytes, state"
+            " FROM object_locations ORDER BY version_id, blob, backend_name"
+        )
+
+
+async def recover(service: Service, **options: object) -> Recovered:
+    """Recover the service's ledger into an empty one, as the command does."""
+    connection = open_inline(now_us=START_US)
+    clock, observer = TrioClock(), RecordingObserver()
+    ledger = Ledger(
+        InlineEngine(connection, on_broken=lambda _reason: None),
+        CircuitBreaker(failure_threshold=3, open_timeout_s=15.0),
+        observer,
+        clock,
+        SeededEntropy(1, "recovery"),
+    )
+    settings = service.house.live.current
+    counters = UsageCounters([BackendName(name) for name in service.backends], clock)
+    fleet = Fleet(
+        [
+            guard(
+                service.backends[backend.name],
+                CallMeter(counters.of(backend.name)),
+                settings,
+                backend,
+                observer,
+                clock,
+                SeededEntropy(2, backend.name),
+            )
+            for backend in settings.backends
+        ],
+        strategy=Strategy.PACK,
+        counters=counters,
+    )
+    cluster = options.pop("cluster", None)
+    recovery = Recovery(
+        ledger,
+        fleet,
+        clock,
+        limits={backend.name: backend.quota_bytes for backend in settings.backends},
+        **options,
+    )
+    report = await recovery.run(cluster)
+    assert [] == await ledger.scan(audit)
+    assert [] == report.complaints
+    return Recovered(report, connection)
+
+
+def before(service: Service) -> list[tuple[object, ...]]:
+    """The objects of the ledger that is about to be lost."""
+    return service.connection.execute(
+        f"SELECT {OBJECT_COLUMNS} FROM objects ORDER BY key"
+    ).fetchall()
+
+
+async def back_up(service: Service) -> None:
+    """One pass of the backup service, as its interval would make it."""
+    await service.services.runner.run_now("ledger-backup")
+
+
+async def fill(service: Service) -> None:
+    """Objects of every kind: described, empty, of parts, deleted, replaced."""
+    await service.ask("PUT", "/photos/a/plain", body=b"hello")
+    await service.ask(
+        "PUT",
+        "/photos/b ü",
+        headers={
+            "content-type": "text/plain",
+            "content-encoding": "gzip",
+            "cache-control": "no-cache",
+            "x-amz-meta-colour": "blue",
+            "x-amz-tagging": "k=v",
+        },
+        body=b"described",
+    )
+    await service.ask("PUT", "/others/empty", body=b"", who="otherskey")
+    await service.ask("PUT", "/photos/replaced", body=b"old")
+    await service.ask("PUT", "/photos/replaced", body=b"new")
+    await service.ask("PUT", "/photos/deleted", body=b"gone")
+    await service.ask("DELETE", "/photos/deleted")
+    client = Client(service, "/photos/parts")
+    await client.create({})
+    await client.parts(pattern(70_000), pattern(1_000), b"the end")
+    assert 200 == (await client.complete()).status
+
+
+async def test_snapshot_brings_every_object_back(autojump_clock: object) -> None:
+    """Every column of every object, tags included, and nothing that was deleted."""
+    async with open_service(quotas=TWO, extra={"server": SMALL}) as service:
+        await fill(service)
+        await back_up(service)
+        recovered = await recover(service)
+
+        assert before(service) == recovered.objects()
+        assert {"live"} == {row[-1] for row in recovered.located()}
+        told = recovered.ask("SELECT tags FROM objects WHERE key = 'b ü'")
+        assert [('[["k","v"]]',)] == told
+        assert 5 == recovered.report.base.objects
+        assert 0 == recovered.report.objects
+        usage = recovered.ask("SELECT value FROM ledger_sequence")[0][0]
+        assert usage > 1_000_000
+
+
+async def test_what_came_after_the_snapshot_is_in_the_logs(
+    autojump_clock: object,
+) -> None:
+    """Writes, overwrites, deletes and tags between two passes."""
+    async with open_service(quotas=TWO, extra={"server": SMALL}) as service:
+        await fill(service)
+        await back_up(service)
+        await service.ask("PUT", "/photos/late", body=b"late")
+        await service.ask("PUT", "/photos/replaced", body=b"newer")
+        await service.ask("DELETE", "/photos/a/plain")
+        tagging = (
+            b"<Tagging><TagSet><Tag><Key>k</Key><Value>w</Value></Tag>"
+            b"</TagSet></Tagging>"
+        )
+        answer = await service.ask(
+            "PUT", "/photos/b ü", (("tagging", ""),), {}, tagging
+        )
+        assert 200 == answer.status
+        await back_up(service)
+        recovered = await recover(service)
+
+        assert before(service) == recovered.objects()
+        assert [('[["k","w"]]',)] == recovered.ask(
+            "SELECT tags FROM objects WHERE key = 'b ü'"
+        )
+
+
+async def test_tail_is_read_from_the_blobs_themselves(autojump_clock: object) -> None:
+    """Committed after the last log: the record on the backend tells."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/first", body=b"1")
+        await service.ask("PUT", "/photos/kept", body=b"as it was")
+        await back_up(service)
+        await service.ask(
+            "PUT",
+            "/photos/tail",
+            headers={"content-type": "text/x", "x-amz-meta-m": "v"},
+            body=b"after the log",
+        )
+        await service.ask("PUT", "/photos/first", body=b"2")
+        expected = before(service)
+        recovered = await recover(service)
+
+        found = {row[1]: row for row in recovered.objects()}
+        assert {"first", "kept", "tail"} == set(found)
+        for row in expected:
+            # All but the time: a backend keeps when its blob came, not the commit.
+            assert row[:-1] == found[row[1]][:-1]
+        assert 2 == recovered.report.objects
+
+
+async def test_deleted_after_the_last_log_stays_deleted_once_its_bytes_are_gone(
+    autojump_clock: object,
+) -> None:
+    """No row without bytes comes back; it is reported."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"1")
+        await service.ask("PUT", "/photos/b", body=b"2")
+        await back_up(service)
+        await service.ask("DELETE", "/photos/a")
+        await trio.sleep(30)
+        recovered = await recover(service)
+
+        assert ["b"] == [row[1] for row in recovered.objects()]
+        assert ["a"] == [key for _, key in recovered.report.gone]
+
+
+async def test_garbage_of_before_the_log_does_not_come_back(
+    autojump_clock: object,
+) -> None:
+    """Displaced bytes that a backend still holds are older than the log's word."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"old")
+        old = dict(service.backends["one"].blobs)
+        await service.ask("PUT", "/photos/a", body=b"new")
+        await service.ask("PUT", "/photos/b", body=b"doomed")
+        doomed = {
+            name: blob
+            for name, blob in service.backends["one"].blobs.items()
+            if "/b!" in name
+        }
+        await service.ask("DELETE", "/photos/b")
+        await trio.sleep(30)
+        await back_up(service)
+        service.backends["one"].blobs.update(old)
+        service.backends["one"].blobs.update(doomed)
+        recovered = await recover(service)
+
+        assert before(service) == recovered.objects()
+        assert {"older": 2} == recovered.report.fates
+        queued = recovered.ask("SELECT storage_key FROM cleanup_queue")
+        assert {*old, *doomed} == {row[0] for row in queued}
+
+
+async def test_without_any_backup_the_records_tell(autojump_clock: object) -> None:
+    """Named by hand, a cluster is rebuilt from blobs alone; the newest write wins."""
+    async with open_service(
+        quotas=TWO, extra={"ledger_backup": {"enabled": False}}
+    ) as service:
+        await service.ask("PUT", "/photos/a", body=b"1")
+        old = dict(service.backends["one"].blobs)
+        await service.ask("PUT", "/photos/a", body=b"22")
+        await service.ask("PUT", "/others/b", body=b"333", who="otherskey")
+        await trio.sleep(30)
+        service.backends["one"].blobs.update(old)
+        cluster = service.rows("meta")["meta"]
+        [cluster_id] = [value for name, value in cluster if name == "cluster_id"]
+        with pytest.raises(RecoveryError):
+            await recover(service)
+        recovered = await recover(service, cluster=cluster_id)
+
+        assert [("a", 2), ("b", 3)] == recovered.ask(
+            "SELECT key, size FROM objects ORDER BY key"
+        )
+        assert [("others",), ("photos",)] == recovered.ask(
+            "SELECT name FROM buckets ORDER BY id"
+        )
+
+
+async def test_damaged_copy_of_a_segment_costs_nothing(autojump_clock: object) -> None:
+    """Each lies on two backends; a flipped bit is noticed."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"1")
+        await back_up(service)
+        for name, blob in list(service.backends["one"].blobs.items()):
+            if name.startswith(".s3o/"):
+                body = bytes([*blob.body[:-5], blob.body[-5] ^ 1, *blob.body[-4:]])
+                service.backends["one"].blobs[name] = dataclasses.replace(
+                    blob, body=body
+                )
+        recovered = await recover(service)
+
+        assert before(service) == recovered.objects()
+        assert recovered.report.base.complaints
+
+
+async def test_backend_that_is_down_stops_the_recovery_unless_left_out(
+    autojump_clock: object,
+) -> None:
+    """What it holds cannot be judged; left out, its locations are believed."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"1")
+        await back_up(service)
+        service.backends["one"].faults.down = Fault.UNREACHABLE
+        with pytest.raises(RecoveryError, match="one"):
+            await recover(service)
+        recovered = await recover(service, without=[BackendName("one")])
+
+        assert before(service) == recovered.objects()
+        assert ["live"] == [row[-1] for row in recovered.located()]
