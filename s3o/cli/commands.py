@@ -114,6 +114,20 @@ def validate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_recover_flags(parser: argparse.ArgumentParser) -> None:
+    from s3o.cli.recover import add_recover_flags
+
+    _add_config_flag(parser)
+    add_recover_flags(parser)
+
+
+def recover(options: argparse.Namespace) -> int:
+    """Rebuild a lost or stale ledger from configuration and backends."""
+    from s3o.cli.recover import recover as run_command
+
+    return run_command(options)
+
+
 def version(_options: argparse.Namespace) -> int:
     """Print the versions of the product and of Python, and the platform."""
     import os
@@ -144,6 +158,11 @@ COMMANDS = {
     ),
     "validate": Command(
         summary="check a configuration file", add_flags=_add_config_flag, run=validate
+    ),
+    "recover": Command(
+        summary="rebuild a lost or stale ledger from the backends",
+        add_flags=_add_recover_flags,
+        run=recover,
     ),
     "version": Command(
         summary="show the version", add_flags=_add_no_flags, run=version

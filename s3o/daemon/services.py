@@ -8,10 +8,12 @@ from s3o.services.breaker_watchdog import BreakerWatchdog
 from s3o.services.cleanup_queue import CleanupQueue
 from s3o.services.heartbeats import Heartbeats
 from s3o.services.ledger_backup import BackupPace, LedgerBackup
+from s3o.services.ledger_check import LedgerCheck
 from s3o.services.ledger_upkeep import LedgerUpkeep
 from s3o.services.multipart_cleanup import MultipartCleanup
 from s3o.services.pending_reaper import PendingReaper, ReaperPace
 from s3o.services.runner import Runner
+from s3o.services.safety import Safety
 from s3o.services.usage_flush import FlushPace, UsageFlush
 
 
@@ -21,15 +23,18 @@ class Services:
     def __init__(self, house: House) -> None:
         self._stopping = trio.Event()
         self._house = house
+        self.safety = Safety()
         self._usage = self._make_usage_flush()
         self._upkeep = LedgerUpkeep(
             house.ledger,
             house.observed.observer,
             house.world.clock,
             stopping=self._stopping,
+            may_destroy=self._may_destroy,
         )
         self.cleanup = self._make_cleanup_queue()
         self.ledger_backup = self._make_ledger_backup()
+        self.ledger_check = self._make_ledger_check()
         self.runner = Runner(
             [
                 self._usage,
@@ -40,6 +45,7 @@ class Services:
                 self._make_multipart_cleanup(),
                 self._upkeep,
                 self.ledger_backup,
+                self.ledger_check,
             ],
             leases_of(house),
             house.observed.observer,
@@ -53,6 +59,7 @@ class Services:
         """Run all services in nursery; gauges and clocks are right before a request."""
         await self._upkeep.note_clocks()
         await self._usage.run_once()
+        self.ledger_check.wakeup.poke()  # nothing is deleted before it has asked
         await nursery.start(self.runner.run)
 
     def stop(self) -> None:
@@ -62,6 +69,20 @@ class Services:
     async def flush_usage(self) -> None:
         """Write the counters down a last time."""
         await self._usage.run_once()
+
+    def _may_destroy(self) -> bool:
+        return self.safety.may_destroy
+
+    def _make_ledger_check(self) -> LedgerCheck:
+        house = self._house
+        return LedgerCheck(
+            house.ledger,
+            house.fleet,
+            house.observed.observer,
+            self.safety,
+            copies=lambda: house.live.current.ledger_backup.copies,
+            poke=self.cleanup.poke,
+        )
 
     def _make_usage_flush(self) -> UsageFlush:
         house = self._house
@@ -84,6 +105,7 @@ class Services:
             concurrency=lambda: house.live.current.cleanup_queue.concurrency,
             grace_s=reader_grace_s(house),
             stopping=self._stopping,
+            may_destroy=self._may_destroy,
         )
 
     def _make_reaper(self) -> PendingReaper:
@@ -118,6 +140,7 @@ class Services:
             live=house.writes.storage_keys,
             poke_cleanup=self.cleanup.poke,
             stopping=self._stopping,
+            may_destroy=self._may_destroy,
         )
 
     def _make_ledger_backup(self) -> LedgerBackup:
@@ -131,6 +154,7 @@ class Services:
             pace=lambda: _backup_pace(house),
             poke_cleanup=self.cleanup.poke,
             stopping=self._stopping,
+            may_destroy=self._may_destroy,
         )
 
 

@@ -14,6 +14,7 @@ from s3o.model.numbers import parse_uint
 _CLUSTER_ID = "cluster_id"
 _EPOCH = "ledger_epoch"
 _CLOCK = "high_water_us"
+_ACCEPTED = "accepted_clusters"
 _COUNTED = "counted_us"  # schema/queries/objects.sql reads it, too
 
 
@@ -68,6 +69,17 @@ async def count_time(tx: Tx, counted_us: int | None, now_us: int) -> int:
     if stored is None or after_us > before_us:
         await tx.run("put_meta", name=_COUNTED, value=str(after_us))
     return after_us
+
+
+async def accepted_clusters(tx: Tx) -> frozenset[str]:
+    """Return other clusters whose backups an operator has seen and left alone."""
+    return frozenset((await _read(tx, _ACCEPTED) or "").split())
+
+
+async def accept_clusters(tx: Tx, clusters: frozenset[str]) -> None:
+    """Remember an operator's decision about other clusters' backups."""
+    together = await accepted_clusters(tx) | clusters
+    await tx.run("put_meta", name=_ACCEPTED, value=" ".join(sorted(together)))
 
 
 async def _number(tx: Tx, name: str) -> int:

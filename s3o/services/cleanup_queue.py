@@ -28,6 +28,7 @@ from s3o.model.seams import Clock, Observer
 from s3o.observe.operation import describe
 from s3o.policy.backoff import cleanup_delay_s
 from s3o.services.deleting import delete_blobs, is_hopeless
+from s3o.services.safety import always
 from s3o.services.service import Wakeup
 
 INTERVAL_S = 60.0
@@ -55,6 +56,7 @@ class CleanupQueue:
         concurrency: Callable[[], int],
         grace_s: float,
         stopping: trio.Event,
+        may_destroy: Callable[[], bool] = always,
     ) -> None:
         self.wakeup = Wakeup()
         self.gather_s = max(grace_s, GATHER_S)
@@ -66,6 +68,7 @@ class CleanupQueue:
         self._is_being_read = is_being_read
         self._concurrency = concurrency
         self._stopping = stopping
+        self._may_destroy = may_destroy
         self._must_hurry = False
         self._ended = trio.Event()
         self._began_s = 0.0
@@ -101,7 +104,7 @@ class CleanupQueue:
         try:
             async with trio.open_nursery() as nursery:
                 for backend in self._fleet:
-                    if backend.may_call():
+                    if backend.may_call() and self._may_destroy():
                         nursery.start_soon(self._clean, backend, work)
         finally:
             self._must_hurry = work.is_held_back

@@ -33,11 +33,12 @@ from s3o.ledger.seam import Tx
 from s3o.model.backup_names import BackupKind, BackupName
 from s3o.model.errors import BackendError, BlobDamaged, NoRoom
 from s3o.model.facts import Happened
-from s3o.model.limits import PIECE_BYTES
 from s3o.model.names import BackendName, StorageKey, make_write_id
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.model.values import BlobHeaders, PutReceipt, QuotaRow
 from s3o.policy.ledger_backups import complete_snapshots, known_through, unneeded
+from s3o.services.memory_source import MemorySource
+from s3o.services.safety import always
 from s3o.services.service import Wakeup
 from s3o.wire import ledger_segment as wire
 from s3o.wire.ledger_segment import SegmentHead, SegmentWriter
@@ -55,31 +56,6 @@ class BackupPace:
     log_interval_s: float
     snapshot_interval_s: float
     copies: int
-
-
-class MemorySource:
-    """Bytes in memory on their way to a backend."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._at = 0
-
-    @property
-    def size(self) -> int:
-        """How many bytes in all."""
-        return len(self._body)
-
-    async def read(self) -> bytes:
-        """Return the next piece."""
-        await trio.lowlevel.checkpoint()
-        piece = self._body[self._at : self._at + PIECE_BYTES]
-        self._at += len(piece)
-        return piece
-
-    def rewind(self) -> bool:
-        """Start again; always possible."""
-        self._at = 0
-        return True
 
 
 class LedgerBackup:
@@ -100,6 +76,7 @@ class LedgerBackup:
         pace: Callable[[], BackupPace],
         poke_cleanup: Callable[[], None],
         stopping: trio.Event,
+        may_destroy: Callable[[], bool] = always,
     ) -> None:
         self.wakeup = Wakeup()
         self._ledger = ledger
@@ -110,6 +87,7 @@ class LedgerBackup:
         self._pace = pace
         self._poke_cleanup = poke_cleanup
         self._stopping = stopping
+        self._may_destroy = may_destroy
 
     @property
     def interval_s(self) -> float:
@@ -122,8 +100,8 @@ class LedgerBackup:
 
     async def run_once(self) -> str:
         """Write what is due, and drop what nobody needs."""
-        if not self._pace().is_enabled:
-            return ""
+        if not self._pace().is_enabled or not self._may_destroy():
+            return ""  # an old ledger's word must not stand among the newer ones
         copies = await self._ledger.read(list_backups)
         left = [one for one in copies if not one.is_whole]
         if left:  # of a process that died while it wrote them

@@ -8,6 +8,7 @@ longer where the service is off for part of them.
 Source: data model, "Deletes".
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -23,6 +24,7 @@ from s3o.ledger.tombstones import (
 from s3o.model.facts import Happened
 from s3o.model.limits import TOMBSTONE_BATCH
 from s3o.model.seams import Clock, Observer
+from s3o.services.safety import always
 from s3o.services.service import Wakeup
 
 INTERVAL_S = 600.0  # seldom, so that the disks of an idle service may sleep
@@ -44,13 +46,20 @@ class LedgerUpkeep:
     interval_s = INTERVAL_S
 
     def __init__(
-        self, ledger: Ledger, observer: Observer, clock: Clock, *, stopping: trio.Event
+        self,
+        ledger: Ledger,
+        observer: Observer,
+        clock: Clock,
+        *,
+        stopping: trio.Event,
+        may_destroy: Callable[[], bool] = always,
     ) -> None:
         self.wakeup = Wakeup()
         self._ledger = ledger
         self._observer = observer
         self._clock = clock
         self._stopping = stopping
+        self._may_destroy = may_destroy
         self._counted_us: int | None = None
         self._counted_at_s = 0.0
         self._is_behind = False
@@ -78,7 +87,7 @@ class LedgerUpkeep:
         before_us = counted_us - round((LIFE_S + MOST_S) * 1_000_000)
         count = 0
         after = START
-        while not self._stopping.is_set():
+        while self._may_destroy() and not self._stopping.is_set():
             page = await self._ledger.scan(
                 partial(
                     list_expired_tombstones,

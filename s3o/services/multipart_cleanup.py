@@ -36,6 +36,7 @@ from s3o.model.multipart import Upload, UploadState
 from s3o.model.names import BackendName, StorageKey, UploadId, parse_storage_key
 from s3o.model.seams import Clock, Observer
 from s3o.observe.operation import Operation
+from s3o.services.safety import always
 from s3o.services.service import Wakeup
 
 INTERVAL_S = 3600.0
@@ -63,6 +64,7 @@ class MultipartCleanup:
         live: Callable[[], Sequence[StorageKey]],
         poke_cleanup: Callable[[], None],
         stopping: trio.Event,
+        may_destroy: Callable[[], bool] = always,
     ) -> None:
         self.wakeup = Wakeup()
         self._ledger = ledger
@@ -73,12 +75,15 @@ class MultipartCleanup:
         self._live = live
         self._poke_cleanup = poke_cleanup
         self._stopping = stopping
+        self._may_destroy = may_destroy
         self._stale = _Quiet()
         self._ended = _Quiet()
         self._unknown: dict[BackendName, frozenset[str]] = {}
 
     async def run_once(self) -> str:
         """Abort what is stale; sweep what the backends have left over."""
+        if not self._may_destroy():
+            return ""
         aborted = await self._abort_stale()
         before_us = self._clock.now_us() - round(REMEMBER_S * 1_000_000)
         await self._ledger.write(partial(expire_completed, before_us=before_us))

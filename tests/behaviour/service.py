@@ -28,8 +28,9 @@ from s3o.daemon.doors import Doors
 from s3o.daemon.services import Services
 from s3o.ledger.audit import audit
 from s3o.ledger.sqlite import InlineEngine, open_inline
+from s3o.model.backup_names import BACKUP_PREFIX
 from s3o.model.facts import Crashed, Fact
-from s3o.model.names import BackendName
+from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import Clock, Entropy, Observer, Transform
 from s3o.net.memory import memory_stream_pair
 from s3o.policy.identity import IdentityTransform
@@ -37,7 +38,8 @@ from s3o.policy.routing import Strategy
 from s3o.wire.sigv4 import RequestSigner, encode_path, encode_query
 from tests.fakes.clock import START_US, TrioClock
 from tests.fakes.entropy import SeededEntropy
-from tests.fakes.memory_backend import MemoryBackend
+from tests.fakes.faults import Fault
+from tests.fakes.memory_backend import MemoryBackend, StoredBlob
 
 HOST = "s3.test"
 GIB = 1 << 30
@@ -130,11 +132,12 @@ class Service:
             await client.aclose()
 
     def blobs(self) -> dict[tuple[str, str], bytes]:
-        """Backend and name of every blob that lies on a backend, and its bytes."""
+        """Backend, name and bytes of every object's blob; not the ledger's backups."""
         return {
             (name, storage_key): blob.body
             for name, backend in self.backends.items()
             for storage_key, blob in backend.blobs.items()
+            if not storage_key.startswith(BACKUP_PREFIX)
         }
 
     def rows(self, *tables: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -217,14 +220,27 @@ async def open_service(
     quotas: Mapping[str, int] | None = None,
     extra: Mapping[str, Any] | None = None,
     transform: Transform | None = None,
+    blobs: Mapping[str, Mapping[StorageKey, StoredBlob]] | None = None,
+    cluster_id: str | None = None,
+    down: Iterable[str] = (),
 ) -> AsyncIterator[Service]:
-    """Run a service over memory backends named in quotas (default: one of 1 GiB)."""
+    """Run a service over memory backends named in quotas (default: one of 1 GiB).
+
+    blobs: what lies there already. cluster_id: whose ledger it is. down: backends that
+    cannot be reached from the start.
+    """
     quotas = quotas or {"one": GIB}
     settings = configuration(quotas, extra or {})
     backends = {
         name: MemoryBackend(name, quota_bytes=quota) for name, quota in quotas.items()
     }
+    for name, held in (blobs or {}).items():
+        backends[name].blobs.update(held)
+    for name in down:
+        backends[name].faults.down = Fault.UNREACHABLE
     connection = open_inline(now_us=START_US)
+    if cluster_id is not None:
+        connection.execute("INSERT INTO meta VALUES ('cluster_id', ?)", (cluster_id,))
     world = World(
         clock=TrioClock(),
         entropy=SeededEntropy(0, "service"),

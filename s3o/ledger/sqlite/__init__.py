@@ -4,7 +4,7 @@ connection opens and reads, group commits, migrate upgrades, engine is the one t
 with (threads), inline the one for tests and the simulation (no threads, same code).
 """
 
-from s3o.ledger.sqlite.engine import SqliteEngine, open_sqlite
+from s3o.ledger.sqlite.engine import SqliteEngine, hold_sqlite, open_sqlite
 from s3o.ledger.sqlite.inline import InlineEngine, open_inline
 
-__all__ = ["InlineEngine", "SqliteEngine", "open_inline", "open_sqlite"]
+__all__ = ["InlineEngine", "SqliteEngine", "hold_sqlite", "open_inline", "open_sqlite"]

@@ -59,6 +59,19 @@ async def open_sqlite(
         os.close(lock)
 
 
+@asynccontextmanager
+async def hold_sqlite(path: Path) -> AsyncIterator[None]:
+    """Keep every process from serving from path; raises LedgerUnavailable if one does.
+
+    For who replaces the file.
+    """
+    lock = await trio.to_thread.run_sync(_lock, path)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 class SqliteEngine:
     """An Engine over one file. Made by open_sqlite, inside trio."""
 
