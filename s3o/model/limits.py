@@ -99,6 +99,7 @@ BACKEND_KEEPALIVE_S = 3600.0  # of white space before the answer to Complete or 
 BACKEND_SKIP_BYTES = MIB  # read past when a provider ignores Range
 BACKEND_VERSION_PAGES = 100  # of one name, each with a thousand of its versions
 BACKEND_UPLOAD_PAGES = 100  # of uploads under way, in the whole bucket
+BACKEND_EMPTY_PAGES = 1000  # of a listing in a row, each with another token
 BACKEND_DELETES = 8  # at once, where a provider deletes one by one
 
 # Ledger.
@@ -118,6 +119,14 @@ SEGMENT_TEXT_BYTES = GIB
 SEGMENT_LINE_BYTES = 16 * MIB  # an object of ten thousand blobs
 BACKUP_NAMES = 100_000  # of one backend, read at start
 RECOVERY_COMPLAINTS = 10_000  # told by name in a recovery's report
+
+# Comparing listings with the ledger.
+RECONCILE_PAGE = 1000  # names of either side held at a time
+RECONCILE_BATCH = 250  # imports or findings in one transaction
+RECONCILE_FINDINGS = 100_000  # written down per backend and listing; more are counted
+RECONCILE_CHECKS = 1000  # HEADs per backend and listing: each costs the operator a call
+IMPORT_BYTES = 50 * 1024 * GIB  # AWS: the largest object
+IMPORTED_BYTES = 1 << 60  # on one backend: beyond it sums no longer fit a column
 
 # Configuration files.
 CONFIG_BYTES = 4 * MIB
