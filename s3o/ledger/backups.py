@@ -130,3 +130,9 @@ async def list_backups(tx: Tx) -> list[BackupCopy]:
         ]
     except ValueError as error:
         raise LedgerDamaged("ledger_backups", str(error)) from None
+
+
+async def last_completed_us(tx: Tx) -> int | None:
+    """Return when an upload was completed last, of those still remembered."""
+    row = await tx.one("last_completed")
+    return None if row is None or row[0] is None else rows.number(row[0])

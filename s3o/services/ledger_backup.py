@@ -1,11 +1,11 @@
 """Keep the ledger on the backends as well: snapshots, and logs of what came since.
 
 Whoever loses the ledger's file, or restores an old one, gets it back from there
-(services/recovery). A log goes out every log_interval if anything was committed, and a
-minute after an upload of several blobs, whose layout stands nowhere else; a snapshot
-follows every snapshot_interval and begins a new life of the ledger. Each segment lies
-on `copies` backends, takes quota like any other bytes, and is deleted through the
-cleanup queue when two newer snapshots make it useless.
+(services/recovery). A log goes out every log_interval if anything was committed, and
+within a minute after an upload was completed, whose layout stands nowhere else. A
+snapshot follows every snapshot_interval. Each segment lies on `copies` backends, takes
+quota like any other bytes, and is deleted through the cleanup queue when two newer
+snapshots make it useless.
 
 Source: data model, "The record: surviving the loss of the ledger".
 """
@@ -24,6 +24,7 @@ from s3o.ledger.backups import (
     NewBackup,
     drop_backups,
     finish_backup,
+    last_completed_us,
     list_backups,
     open_backup,
 )
@@ -43,7 +44,7 @@ from s3o.services.service import Wakeup
 from s3o.wire import ledger_segment as wire
 from s3o.wire.ledger_segment import SegmentHead, SegmentWriter
 
-GATHER_S = 60.0
+LOOK_S = 60.0
 PAGE_ROWS = 500
 SUPERSEDED, UNFINISHED = "ledger_backup_superseded", "ledger_backup_unfinished"
 
@@ -59,11 +60,11 @@ class BackupPace:
 
 
 class LedgerBackup:
-    """The service; poke() asks for a log within a minute."""
+    """The service."""
 
     name = "ledger-backup"
     is_exclusive = True
-    gather_s = GATHER_S
+    gather_s = 0.0
 
     def __init__(
         self,
@@ -91,17 +92,20 @@ class LedgerBackup:
 
     @property
     def interval_s(self) -> float:
-        """How long between two logs."""
-        return self._pace().log_interval_s
-
-    def poke(self) -> None:
-        """Run soon: something was committed that only the ledger knows."""
-        self.wakeup.poke()
+        """How often to look; seldom is a log due then."""
+        return min(LOOK_S, self._pace().log_interval_s)
 
     async def run_once(self) -> str:
         """Write what is due, and drop what nobody needs."""
         if not self._pace().is_enabled or not self._may_destroy():
             return ""  # an old ledger's word must not stand among the newer ones
+        copies = await self._ledger.read(list_backups)
+        if not await self._is_log_due(copies):
+            return ""
+        return await self.write_now()
+
+    async def write_now(self) -> str:
+        """Write a log, or a snapshot if that is due, whatever the time."""
         copies = await self._ledger.read(list_backups)
         left = [one for one in copies if not one.is_whole]
         if left:  # of a process that died while it wrote them
@@ -111,6 +115,17 @@ class LedgerBackup:
         report = await self._write(life, whole)
         await self._retire()
         return report
+
+    async def _is_log_due(self, copies: Sequence[BackupCopy]) -> bool:
+        """Whether it is time, or an upload was completed meanwhile."""
+        now_us = self._clock.now_us()
+        last_us = max((one.created_at_us for one in copies), default=None)
+        if last_us is None or not last_us <= now_us:
+            return True
+        if now_us - last_us >= self._pace().log_interval_s * 1_000_000:
+            return True
+        completed_us = await self._ledger.read(last_completed_us)
+        return completed_us is not None and completed_us > last_us
 
     async def snapshot_now(self) -> int:
         """Write a snapshot whether due or not; return how many segments it has."""
@@ -310,7 +325,10 @@ class LedgerBackup:
         copies = await self._ledger.read(list_backups)
         whole = [one for one in copies if one.is_whole]
         useless = unneeded({one.name for one in whole})
-        leaving = [one for one in copies if not one.is_whole or one.name in useless]
+        unfinished = [one for one in copies if not one.is_whole]
+        if unfinished:
+            await self._drop(unfinished, UNFINISHED)
+        leaving = [one for one in whole if one.name in useless]
         if leaving:
             await self._drop(leaving, SUPERSEDED)
 

@@ -104,6 +104,9 @@ SELECT
     stored_bytes, created_at
 FROM ledger_backups ORDER BY through_sequence, storage_key, backend_name;
 
+-- name: last_completed
+SELECT MAX(completed_at) FROM completed_uploads;
+
 -- name: take_backup
 DELETE FROM ledger_backups
 WHERE backend_name = :backend_name AND storage_key = :storage_key

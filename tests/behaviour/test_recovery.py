@@ -108,7 +108,7 @@ def before(service: Service) -> list[tuple[object, ...]]:
 
 async def back_up(service: Service) -> None:
     """One pass of the backup service, as its interval would make it."""
-    await service.services.runner.run_now("ledger-backup")
+    await service.services.ledger_backup.write_now()
 
 
 async def fill(service: Service) -> None:

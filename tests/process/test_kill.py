@@ -114,11 +114,15 @@ def settle(daemon: Daemon) -> None:
             with ledger(daemon) as database:
                 pending = "SELECT count(*) FROM pending_objects"
                 owed = "SELECT count(*) FROM cleanup_queue WHERE is_ambiguous = 0"
-                left = [database.execute(q).fetchone()[0] for q in (pending, owed)]
-            if left[0] == 0 and left[1] <= 1:  # the poke's own
+                halves = "SELECT count(*) FROM ledger_backups WHERE state <> 'whole'"
+                left = [
+                    database.execute(query).fetchone()[0]
+                    for query in (pending, owed, halves)
+                ]
+            if left[0] == left[2] == 0 and left[1] <= 1:  # the poke's own
                 return
             time.sleep(1)
-    raise AssertionError(f"not settled in {SETTLE_S} s: pending, owed {left}")
+    raise AssertionError(f"not settled in {SETTLE_S} s: {left}")
 
 
 def stored_names(folder: Path) -> dict[str, int]:
@@ -143,6 +147,9 @@ def assert_ledger_is_true(daemon: Daemon, backend: str) -> None:
         located = rows(
             "SELECT storage_key, stored_bytes FROM object_locations"
             " WHERE backend_name = ?"
+        ) | rows(
+            "SELECT storage_key, stored_bytes FROM ledger_backups"
+            " WHERE backend_name = ?"
         )
         owed = rows(
             "SELECT storage_key, size_bytes FROM cleanup_queue WHERE backend_name = ?"
@@ -165,6 +172,7 @@ def test_no_acknowledged_write_is_lost(tmp_path: Path) -> None:
         extra={
             "routing_strategy": "spread",
             "write_path": {"pending_pattern": {"reaper_tick": "1s", "min_age": "1s"}},
+            "ledger_backup": {"log_interval": "1s"},
         },
     )
     chance = random.Random(SEED)

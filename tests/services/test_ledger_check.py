@@ -38,7 +38,7 @@ async def test_old_ledger_deletes_nothing_until_an_operator_decides(
     """The backends know more: the ledger is a copy of before."""
     async with open_service(quotas=TWO) as service:
         await overwrite(service)
-        await service.services.runner.run_now("ledger-backup")
+        await service.services.ledger_backup.write_now()
         await trio.sleep(60)
         known = {
             name: dict(backend.blobs) for name, backend in service.backends.items()
@@ -66,7 +66,7 @@ async def test_new_ledger_over_anothers_backups_deletes_nothing(
     """The file was lost and the service started again: recover comes first."""
     async with open_service(quotas=TWO) as service:
         await overwrite(service)
-        await service.services.runner.run_now("ledger-backup")
+        await service.services.ledger_backup.write_now()
         known = {
             name: dict(backend.blobs) for name, backend in service.backends.items()
         }
