@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.clients import make_boto3
+from tests.process.clients import boto
 from tests.process.daemon import BUCKET, COMMAND, Daemon, directory_backends
 from tests.process.test_kill import assert_ledger_is_true
 
@@ -76,7 +76,7 @@ def sequence(daemon: Daemon) -> int:
 
 def fill(daemon: Daemon) -> dict[str, tuple[object, ...]]:
     """Store, describe, overwrite and delete; return what must be there at the end."""
-    s3 = make_boto3(daemon)
+    s3 = boto(daemon)
     for number in range(60):
         s3.put_object(
             Bucket=BUCKET,
@@ -113,7 +113,7 @@ def fill(daemon: Daemon) -> dict[str, tuple[object, ...]]:
 
 def snapshot(daemon: Daemon) -> dict[str, tuple[object, ...]]:
     """Everything that a client can see."""
-    s3 = make_boto3(daemon)
+    s3 = boto(daemon)
     seen: dict[str, tuple[object, ...]] = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
         for entry in page.get("Contents", []):
@@ -150,7 +150,7 @@ def test_deleted_ledger_comes_back_with_every_object(tmp_path: Path) -> None:
     assert 0 == json.loads(done.stdout)["gone"]["count"]
     with daemon:
         assert expected == snapshot(daemon)
-        make_boto3(daemon).put_object(Bucket=BUCKET, Key="new", Body=b"works")
+        boto(daemon).put_object(Bucket=BUCKET, Key="new", Body=b"works")
     assert_ledger_is_true(daemon, "one")
     assert_ledger_is_true(daemon, "two")
 
@@ -159,7 +159,7 @@ def test_old_copy_of_the_ledger_is_noticed_and_replaced(tmp_path: Path) -> None:
     """It serves, but deletes nothing, until recover has run; the old file is kept."""
     daemon = make_daemon(tmp_path)
     with daemon:
-        make_boto3(daemon).put_object(Bucket=BUCKET, Key="early", Body=b"1")
+        boto(daemon).put_object(Bucket=BUCKET, Key="early", Body=b"1")
         daemon.stop()
     shutil.copy(tmp_path / "ledger.db", tmp_path / "copy")
     with daemon:
