@@ -1,1 +1,1 @@
-"""Operators' doors: health and metrics."""
+"""Operators' doors: health, metrics, the admin API."""

@@ -3,25 +3,33 @@
 import json
 from collections.abc import Mapping
 
+from s3o.net.answer import Headers
 from s3o.net.exchange import Exchange
 
 JSON = "application/json"
 
 
 async def respond_text(
-    exchange: Exchange, status: int, content_type: str, body: bytes
+    exchange: Exchange,
+    status: int,
+    content_type: str,
+    body: bytes,
+    headers: Headers = (),
 ) -> None:
     """Answer with body; HEAD gets its length only."""
-    headers = [("content-type", content_type), ("cache-control", "no-store")]
-    await exchange.respond(status, headers, body)
+    ours = [("content-type", content_type), ("cache-control", "no-store")]
+    await exchange.respond(status, [*ours, *headers], body)
 
 
 async def respond_json(
-    exchange: Exchange, status: int, document: Mapping[str, str]
+    exchange: Exchange,
+    status: int,
+    document: Mapping[str, object],
+    headers: Headers = (),
 ) -> None:
     """Answer with a JSON object in one line."""
     body = json.dumps(document, separators=(",", ":")).encode("ascii")
-    await respond_text(exchange, status, JSON, body)
+    await respond_text(exchange, status, JSON, body, headers)
 
 
 async def respond_method_not_allowed(exchange: Exchange) -> None:

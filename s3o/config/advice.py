@@ -15,8 +15,11 @@ def advise(settings: Settings) -> Iterator[str]:
         )
     if len(settings.backends) > 1 and settings.replication.factor == 1:
         yield "replication.factor: 1 keeps one copy of every object"
-    if settings.ui.admin_key and not settings.ui.enabled:
-        yield "ui.admin_key: the admin API is not in this version"
+    if settings.ui.admin_key and not settings.ui.admin_token:
+        yield (
+            "ui.admin_token is not set: the admin API takes ui.admin_key, which is no "
+            "secret once somebody logs in with it"
+        )
     places: dict[tuple[str, str], str] = {}
     for backend in settings.backends:
         if not isinstance(backend, S3BackendSettings):

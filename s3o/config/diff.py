@@ -32,6 +32,7 @@ RELOADABLE_SECTIONS = (
     "ledger_backup",
 )
 RELOADABLE_SERVER_KEYS = ("log_level",)
+RELOADABLE_UI_KEYS = ("admin_key", "admin_token")
 RELOADABLE_BACKEND_KEYS = (
     "quota_bytes",
     "api_request_limit",
@@ -64,6 +65,10 @@ def plan_reload(old: Settings, new: Settings) -> ReloadPlan:
         elif name == "server":
             values[name] = _merge_section(
                 before, after, RELOADABLE_SERVER_KEYS, name, reloaded, needs_restart
+            )
+        elif name == "ui":
+            values[name] = _merge_section(
+                before, after, RELOADABLE_UI_KEYS, name, reloaded, needs_restart
             )
         elif name in RELOADABLE_SECTIONS:
             values[name] = after

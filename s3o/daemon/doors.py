@@ -1,12 +1,14 @@
 """The doors: which listener serves what.
 
-The S3 listener serves clients and, by exact path, health and metrics; telemetry may ask
-for a metrics listener of its own.
+The S3 listener serves clients and, by their paths, health, metrics and the admin API;
+telemetry may ask for a metrics listener of its own.
 """
 
 import trio
 
 from s3o.admin.answers import respond_not_found
+from s3o.admin.api import PREFIX as ADMIN
+from s3o.admin.api import AdminApi
 from s3o.admin.health import HealthDoor, Vitals
 from s3o.admin.metrics_door import MetricsDoor
 from s3o.config.settings import Settings
@@ -14,7 +16,8 @@ from s3o.daemon.build import House
 from s3o.daemon.front import Front
 from s3o.daemon.tenants import credential_book
 from s3o.ledger.meta import cluster_id
-from s3o.net.exchange import Handler
+from s3o.net.answer import Answer
+from s3o.net.exchange import Exchange, Handler
 from s3o.net.server import Server, ServerLimits, open_listeners
 from s3o.net.tls import Certificate, ServerTls, TlsFiles
 from s3o.s3api.door import S3Door
@@ -49,8 +52,13 @@ class Doors:
         )
         self._metrics = MetricsDoor(house.observed.metrics, clock)
         self._health = HealthDoor(self._vitals(), clock)
+        self._admin: AdminApi | None = None  # until it is connected
         self.server = self._make_server(self._front(settings), self._tls)
         self.metrics_server = self._make_metrics_server(settings)
+
+    def connect(self, admin: AdminApi) -> None:
+        """Serve the admin API, too."""
+        self._admin = admin
 
     async def open(self, nursery: trio.Nursery) -> None:
         """Bind and serve; returns when connections are accepted.
@@ -110,11 +118,25 @@ class Doors:
         doors: dict[str, Handler] = {
             "/health": self._health.health,
             "/health/ready": self._health.ready,
+            ADMIN: self._serve_admin,
         }
         metrics = settings.telemetry.metrics
         if metrics.enabled and metrics.listen is None:
             doors[metrics.path] = self._metrics.metrics
         return Front(doors, self._s3.handle, settings.server.domains)
+
+    async def _serve_admin(self, exchange: Exchange) -> None:
+        if self._admin is None:
+            await respond_not_found(exchange)
+        else:
+            await self._admin.handle(exchange)
+
+    def _crashed(self, error: Exception, exchange: Exchange | None) -> Answer:
+        """Let the door whose request it was answer in its own language."""
+        is_admin = exchange is not None and exchange.head.target.startswith(ADMIN)
+        if is_admin and self._admin is not None:
+            return self._admin.crashed(error)
+        return self._s3.crashed(error, exchange)
 
     def _make_metrics_server(self, settings: Settings) -> Server | None:
         metrics = settings.telemetry.metrics
@@ -137,7 +159,7 @@ class Doors:
             self._house.world.clock,
             refuse=self._s3.refuse,
             refuse_head=self._s3.refuse_head,
-            crashed=self._s3.crashed,
+            crashed=self._crashed,
             tls=tls,
         )
 

@@ -3,7 +3,7 @@
     async with observed, ledger, backends:                  # closed in reverse
       exporters            log lines, metrics listener       # die last
         services           one task per background service
-          listeners        accept loops, one task per connection
+          listeners        accept loops, one task per connection; jobs of the admin API
             wait for SIGTERM or SIGINT; SIGHUP reloads in place
             readiness off; shutdown_delay; stop accepting; idle connections close
           requests in flight finish until the drain deadline, then a scrape
@@ -20,8 +20,10 @@ from functools import partial
 import trio
 
 from s3o import __version__
+from s3o.admin.jobs import Jobs
 from s3o.config import advise, load
 from s3o.config.settings import Settings
+from s3o.daemon.admin import make_admin
 from s3o.daemon.build import House, Observed, World, build_observed, open_house
 from s3o.daemon.doors import Doors
 from s3o.daemon.environment import send_datagram
@@ -129,6 +131,8 @@ async def serve_house(
     async with open_house(world, settings, observed, stop.ledger_broke) as house:
         doors = Doors(house)
         services = Services(house)
+        desk, admin = make_admin(house, services)
+        doors.connect(admin)
         reloader = Reloader(house, doors, services, settings_path, notifier)
         with stop.at_once:
             async with trio.open_nursery() as exporters:
@@ -143,7 +147,7 @@ async def serve_house(
                         reload=reloader.ask,
                     )
                 )
-                await _serve(house, doors, services, notifier, stop)
+                await _serve(house, doors, services, desk.jobs, notifier, stop)
                 exporters.cancel_scope.cancel()
         with trio.move_on_after(FLUSH_S, shield=True):
             try:
@@ -162,13 +166,19 @@ async def serve_house(
 
 
 async def _serve(
-    house: House, doors: Doors, services: Services, notifier: Notifier, stop: Stop
+    house: House,
+    doors: Doors,
+    services: Services,
+    jobs: Jobs,
+    notifier: Notifier,
+    stop: Stop,
 ) -> None:
     """Run services and listeners until asked to stop; drain from the outside in."""
     server = house.live.current.server
     async with trio.open_nursery() as background:
         await services.start(background)
         async with trio.open_nursery() as listening:
+            await listening.start(jobs.run)
             await doors.open(listening)
             notifier.ready()
             say_started(house)

@@ -226,6 +226,33 @@ class ServiceRan(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdminActed(Fact):
+    """The admin API was asked for something, and did it or not.
+
+    action: "" when nobody was let in. arguments: rendered, secrets left out.
+    """
+
+    action: str
+    method: str
+    path: str
+    arguments: str
+    remote: str
+    status: int
+    duration_s: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnded(Fact):
+    """A job of the admin API ended: done, failed or cancelled."""
+
+    id: str
+    action: str
+    state: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Happened(Fact):
     """A rare event of the process for the operator: start, reload, warning."""
 

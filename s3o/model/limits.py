@@ -128,6 +128,16 @@ RECONCILE_CHECKS = 1000  # HEADs per backend and listing: each costs the operato
 IMPORT_BYTES = 50 * 1024 * GIB  # AWS: the largest object
 IMPORTED_BYTES = 1 << 60  # on one backend: beyond it sums no longer fit a column
 
+# The admin API.
+ADMIN_BODY_BYTES = MIB
+ADMIN_JOBS = 16  # at once
+ADMIN_JOBS_REMEMBERED = 100
+ADMIN_ROWS = 50  # of a queue shown at once
+ADMIN_IDS = 1000  # in one call
+ADMIN_FAILURES = 10  # with a wrong token, from one address
+ADMIN_FAILURE_S = 30.0  # after which one of them is forgiven
+ADMIN_ADDRESSES = 4096  # whose failures are remembered
+
 # Configuration files.
 CONFIG_BYTES = 4 * MIB
 CONFIG_NODES = 100_000

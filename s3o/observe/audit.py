@@ -7,7 +7,7 @@ its cost). Level INFO always. No secret, no signature, no query string: a presig
 carries its signature there.
 """
 
-from s3o.model.facts import OperationFinished, RequestFinished
+from s3o.model.facts import AdminActed, OperationFinished, RequestFinished
 from s3o.model.seams import Clock
 from s3o.observe.correlation import request_id
 from s3o.observe.lines import LineWriter, Timestamps, quote
@@ -78,6 +78,23 @@ class AuditLog:
             text = str(value) if isinstance(value, int) else quote(value)
             line += f",{quote(name)}:{text}"
         self._finish(event, line, error)
+
+    def admin(self, fact: AdminActed) -> None:
+        """Write the line of what an operator did.
+
+        Whatever the level: it is one of the things an operator can set.
+        """
+        event = f"admin.{fact.action or 'AuthFailure'}"
+        line = (
+            f"{self._head(event, request_id.get())}"
+            f',"method":{quote(fact.method)}'
+            f',"path":{quote(fact.path)}'
+            f',"arguments":{quote(fact.arguments)}'
+            f',"remote":{quote(fact.remote)}'
+            f',"status":{fact.status}'
+            f',"duration":"{render_duration(fact.duration_s)}"'
+        )
+        self._finish(event, line, fact.error)
 
     def _head(self, event: str, correlation: str) -> str:
         time = self._timestamps.render(self._clock.now_us())

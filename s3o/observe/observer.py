@@ -69,6 +69,8 @@ class FactObserver:
         self._handle(facts.DrainChanged, self._drain_changed)
         self._handle(facts.DrainMoved, self._drain_moved)
         self._handle(facts.ServiceRan, self._service_ran)
+        self._handle(facts.AdminActed, self._audit.admin)
+        self._handle(facts.JobEnded, self._job_ended)
         self._handle(facts.Happened, self._happened)
         self._handle(facts.Crashed, self._crashed)
         metrics.set(table.BUILD_INFO, 1, (__version__, platform.python_version()))
@@ -250,6 +252,15 @@ class FactObserver:
                 "duration_s": round(fact.duration_s, 6),
                 "report": fact.report,
             },
+        )
+
+    def _job_ended(self, fact: facts.JobEnded) -> None:
+        self._audit.event(
+            "admin.job_ended",
+            fact.error,
+            id=fact.id,
+            action=fact.action,
+            state=fact.state,
         )
 
     def _happened(self, fact: facts.Happened) -> None:

@@ -9,6 +9,7 @@ catch every exception: a service that dies silently is worse than one that fails
 
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeVar
 
 import trio
 
@@ -23,6 +24,20 @@ STOP_S = 10.0
 RELEASE_S = 5.0
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 30.0
+
+T = TypeVar("T")
+
+
+class NotAlone(Exception):
+    """Another instance runs the service, or has taken it over meanwhile."""
+
+
+class PassFailed(Exception):
+    """A pass failed: the text is a report for operators; error is what happened."""
+
+    def __init__(self, report: str, error: Exception) -> None:
+        super().__init__(report)
+        self.error = error
 
 
 class Runner:
@@ -66,6 +81,15 @@ class Runner:
         loop = self._loops[name]
         async with loop.running:
             return await loop.service.run_once()
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Carry out work while no pass of that service runs, anywhere.
+
+        Raises NotAlone, and what work raises (in an exception group).
+        """
+        loop = self._loops[name]
+        async with loop.running:
+            return await loop.run_leased(work)
 
     async def run(
         self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -148,9 +172,17 @@ class _Loop:
         status, report = "cancelled", ""
         try:
             async with self.running:
-                status, report = await self._run_leased()
-        except Exception as error:  # noqa: BLE001 - the edge of a service
-            status, report = "error", self._explain(error)
+                report = await attempt(
+                    self._observer,
+                    f"service {self.service.name}",
+                    lambda: self.run_leased(self.service.run_once),
+                    expected=(NotAlone,),
+                )
+            status = "success"
+        except PassFailed as failure:
+            is_ours = not isinstance(failure.error, NotAlone)
+            status = "error" if is_ours else "skipped"
+            report = str(failure)
         finally:
             self._observer.note(
                 ServiceRan(
@@ -163,14 +195,15 @@ class _Loop:
             request_id.reset(token)
         return status != "error"
 
-    async def _run_leased(self) -> tuple[str, str]:
+    async def run_leased(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Carry out work under the service's lease. Raises NotAlone."""
         if not self.service.is_exclusive:
-            return "success", await self.service.run_once()
+            return await work()
         name = self.service.name
         epoch = await self._leases.take(name)
         if epoch is None:
-            return "skipped", ""
-        report = None
+            raise NotAlone
+        done: list[T] = []
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(
@@ -178,21 +211,43 @@ class _Loop:
                     nursery.cancel_scope,
                     lambda: self._leases.keep(name, epoch),
                 )
-                report = await self.service.run_once()
+                done.append(await work())
                 nursery.cancel_scope.cancel()
         finally:
             with trio.move_on_after(RELEASE_S, shield=True):
                 await self._leases.release(name, epoch)
-        return ("success", report) if report is not None else ("skipped", "lease lost")
+        if not done:
+            raise NotAlone("lease lost")
+        return done[0]
 
-    def _explain(self, error: Exception) -> str:
-        """Return a report; an error that nobody expected also leaves its traceback."""
+
+async def attempt(
+    observer: Observer,
+    where: str,
+    work: Callable[[], Awaitable[T]],
+    *,
+    expected: tuple[type[Exception], ...] = (),
+) -> T:
+    """Carry out work; whatever it raises becomes PassFailed.
+
+    An error that is neither ours nor expected also leaves its traceback.
+    """
+    try:
+        return await work()
+    except Exception as error:  # the edge of a service
         found = list(_leaves(error))
-        if not all(isinstance(leaf, S3OError) for leaf in found):
+        known: tuple[type[Exception], ...] = (S3OError, *expected)
+        if not all(isinstance(leaf, known) for leaf in found):
             text = "".join(traceback.format_exception(error))
-            where = f"service {self.service.name}"
-            self._observer.note(Crashed(where=where, traceback=text))
-        return "; ".join(dict.fromkeys(describe(leaf) for leaf in found))
+            observer.note(Crashed(where=where, traceback=text))
+        report = "; ".join(dict.fromkeys(_describe(leaf, expected) for leaf in found))
+        cause = found[0] if len(found) == 1 else error
+        assert isinstance(cause, Exception)
+        raise PassFailed(report, cause) from error
+
+
+def _describe(error: BaseException, expected: tuple[type[Exception], ...]) -> str:
+    return str(error) if isinstance(error, expected) else describe(error)
 
 
 async def _end_with(

@@ -137,6 +137,28 @@ def test_backends_gone_moved_or_rebuilt_wait_for_a_restart():
     assert ["oci", "disk"] == [backend.name for backend in plan.settings.backends]
 
 
+def test_the_admin_token_is_reloaded():
+    """One that leaked is replaced at once; the dashboard's own keys are not."""
+    locked = GOOD + "ui: {admin_key: a, admin_token: b, path: /x}\n"
+    changed = GOOD + "ui: {admin_key: c, admin_token: d, path: /y}\n"
+
+    plan = plan_reload(read(locked), read(changed))
+
+    assert ("ui.admin_key", "ui.admin_token") == plan.reloaded
+    assert ("ui.path",) == plan.needs_restart
+
+
+def test_an_admin_key_that_is_the_token_is_advised_against():
+    """A user name stands in many places where no secret should."""
+    key = GOOD + "ui: {admin_key: admin}\n"
+    both = GOOD + "ui: {admin_key: admin, admin_token: secret}\n"
+
+    assert any(
+        text.startswith("ui.admin_token is not set") for text in advise(read(key))
+    )
+    assert not any("ui." in text for text in advise(read(both)))
+
+
 def test_order_of_backends_waits_for_a_restart():
     """Packing goes by it."""
     first, second = GOOD.index("  - endpoint"), GOOD.index("  - name: disk")
@@ -190,7 +212,6 @@ def test_advice_names_what_has_no_effect():
         "write_path.pending_pattern.enabled: false changes nothing, every write is "
         "announced before its first byte",
         "replication.factor: 1 keeps one copy of every object",
-        "ui.admin_key: the admin API is not in this version",
         "backends[oci].strip_sdk_headers changes nothing, no SDK headers are ever sent",
     ] == list(advise(read(QUIET)))
     assert "backends[twin] is the same bucket as backends[backend-0]" in list(

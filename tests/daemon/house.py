@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import trio
 import trustme
 
 from s3o.backends.fleet import Fleet
@@ -19,6 +20,7 @@ from s3o.daemon.reload import Reloader
 from s3o.daemon.sdnotify import Notifier
 from s3o.daemon.services import Services
 from s3o.ledger.sqlite import InlineEngine, open_inline
+from s3o.model.errors import LedgerUnavailable
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.net.client import system_network
 from s3o.policy.identity import IdentityTransform
@@ -35,6 +37,7 @@ class Running:
         self.observer = RecordingObserver()
         self.lines: list[str] = []
         self.before_commit: Callable[[], None] = lambda: None
+        self.ledger_error: LedgerUnavailable | None = None
         self.config: dict[str, Any] = {
             "server": {"listen_addr": "127.0.0.1:0"},
             "buckets": [{"name": "photos", "credentials": [{"token": "long-token"}]}],
@@ -70,6 +73,11 @@ class Running:
         files = {"cert_file": str(cert_file), "key_file": str(key_file)}
         self.config["server"]["tls"] = files
 
+    async def _pause(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.ledger_error is not None:
+            raise self.ledger_error
+
     def world(self, connection: sqlite3.Connection) -> World:
         """What the process would get from outside."""
 
@@ -79,6 +87,7 @@ class Running:
         ) -> AsyncIterator[InlineEngine]:
             yield InlineEngine(
                 connection,
+                pause=self._pause,
                 before_commit=lambda: self.before_commit(),
                 on_broken=on_broken,
             )

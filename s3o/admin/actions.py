@@ -1,0 +1,90 @@
+"""All actions of the admin API: one table, behind the routes and the commands.
+
+To add one: write its function next to its kin and a row here; a command for it is a row
+in cli/admin_commands. docs/admin.md lists the same routes (a test compares).
+"""
+
+from s3o.admin.action import Action, Kind, Parameter, Place
+from s3o.admin.show import show_cleanup_queue, show_object, show_status
+from s3o.admin.upkeep import (
+    cancel_job,
+    flush_usage,
+    list_jobs,
+    set_log_level,
+    show_job,
+    show_log_level,
+)
+
+_JOB_ID = Parameter(name="id", place=Place.PATH, is_required=True)
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        name="Status",
+        method="GET",
+        path="/status",
+        summary="How the database and every backend stand",
+        run=show_status,
+    ),
+    Action(
+        name="ObjectLocations",
+        method="GET",
+        path="/object-locations",
+        summary="Where the bytes of an object are",
+        parameters=(Parameter(name="key", is_required=True),),
+        run=show_object,
+    ),
+    Action(
+        name="CleanupQueue",
+        method="GET",
+        path="/cleanup-queue",
+        summary="What waits to be deleted",
+        run=show_cleanup_queue,
+    ),
+    Action(
+        name="UsageFlush",
+        method="POST",
+        path="/usage-flush",
+        summary="Write the usage counters down now",
+        run=flush_usage,
+    ),
+    Action(
+        name="GetLogLevel",
+        method="GET",
+        path="/log-level",
+        summary="The log level",
+        run=show_log_level,
+    ),
+    Action(
+        name="SetLogLevel",
+        method="PUT",
+        path="/log-level",
+        summary="Change the log level until the next reload",
+        parameters=(
+            Parameter(name="level", kind=Kind.TEXT, place=Place.BODY, is_required=True),
+        ),
+        run=set_log_level,
+    ),
+    Action(
+        name="ListJobs",
+        method="GET",
+        path="/jobs",
+        summary="Jobs that run, and the last ones that ended",
+        run=list_jobs,
+    ),
+    Action(
+        name="GetJob",
+        method="GET",
+        path="/jobs/{id}",
+        summary="One job and its progress",
+        parameters=(_JOB_ID,),
+        run=show_job,
+    ),
+    Action(
+        name="CancelJob",
+        method="DELETE",
+        path="/jobs/{id}",
+        summary="Cancel a job",
+        parameters=(_JOB_ID,),
+        run=cancel_job,
+    ),
+)

@@ -1,0 +1,28 @@
+"""What the actions work on: the parts of the house that an operator may ask or move."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from s3o.admin.jobs import Jobs
+from s3o.backends.fleet import Fleet
+from s3o.config.settings import Settings
+from s3o.ledger.ledger import Ledger
+from s3o.model.seams import Clock, Observer
+from s3o.objects.buckets import BucketDirectory
+from s3o.observe.logs import EventLog
+from s3o.services.runner import Runner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Made once by the daemon; settings returns those in force now."""
+
+    settings: Callable[[], Settings]
+    ledger: Ledger
+    fleet: Fleet
+    buckets: BucketDirectory
+    log: EventLog
+    observer: Observer
+    clock: Clock
+    runner: Runner
+    jobs: Jobs
