@@ -120,7 +120,8 @@ class LedgerBackup:
         """Whether it is time, or an upload was completed meanwhile."""
         now_us = self._clock.now_us()
         last_us = max((one.created_at_us for one in copies), default=None)
-        if last_us is None or not last_us <= now_us:
+        has_failed = not all(one.is_whole for one in copies)
+        if last_us is None or last_us > now_us or has_failed:
             return True
         if now_us - last_us >= self._pace().log_interval_s * 1_000_000:
             return True

@@ -1,109 +1,29 @@
 """The ledger is lost; configuration and backends bring every object back."""
 
 import dataclasses
-from dataclasses import dataclass
 
 import pytest
 import trio
 
-from s3o.backends.call import CallMeter
-from s3o.backends.fleet import Fleet
-from s3o.backends.usage import UsageCounters
-from s3o.daemon.backends import guard
-from s3o.ledger.audit import audit
-from s3o.ledger.ledger import Ledger
-from s3o.ledger.sqlite import InlineEngine, open_inline
 from s3o.model.names import BackendName
-from s3o.policy.breaker import CircuitBreaker
-from s3o.policy.routing import Strategy
-from s3o.services.recovery import Recovery, RecoveryError, RecoveryReport
+from s3o.services.recovery import RecoveryError
 from tests.behaviour.multipart import SMALL, Client
 from tests.behaviour.service import Service, open_service
-from tests.fakes.clock import START_US, TrioClock
-from tests.fakes.entropy import SeededEntropy
 from tests.fakes.faults import Fault
-from tests.fakes.observer import RecordingObserver
 from tests.fakes.sources import pattern
+from tests.recovering import OBJECTS, Recovered, recover_from
 
-OBJECT_COLUMNS = (
-    "bucket_id, key, version_id, size, etag, content_type, storage_class, headers,"
-    " metadata, checksum_algorithm, checksum_type, checksum_value, part_sizes, layout,"
-    " part_checksums, created_at"
-)
 TWO = {"one": 1 << 30, "two": 1 << 30}
-
-
-@dataclass
-class Recovered:
-    """The new ledger of one recovery."""
-
-    report: RecoveryReport
-    connection: object
-
-    def ask(self, sql: str) -> list[tuple[object, ...]]:
-        """Rows of the new ledger."""
-        return self.connection.execute(sql).fetchall()
-
-    def objects(self) -> list[tuple[object, ...]]:
-        """Every object with all its columns, as far as blobs can tell them."""
-        return self.ask(f"SELECT {OBJECT_COLUMNS} FROM objects ORDER BY key")
-
-    def located(self) -> list[tuple[object, ...]]:
-        """Where all bytes are."""
-        return self.ask(
-            "SELECT version_id, blob, backend_name, storage_key, stored_bytes, state"
-            " FROM object_locations ORDER BY version_id, blob, backend_name"
-        )
 
 
 async def recover(service: Service, **options: object) -> Recovered:
     """Recover the service's ledger into an empty one, as the command does."""
-    connection = open_inline(now_us=START_US)
-    clock, observer = TrioClock(), RecordingObserver()
-    ledger = Ledger(
-        InlineEngine(connection, on_broken=lambda _reason: None),
-        CircuitBreaker(failure_threshold=3, open_timeout_s=15.0),
-        observer,
-        clock,
-        SeededEntropy(1, "recovery"),
-    )
-    settings = service.house.live.current
-    counters = UsageCounters([BackendName(name) for name in service.backends], clock)
-    fleet = Fleet(
-        [
-            guard(
-                service.backends[backend.name],
-                CallMeter(counters.of(backend.name)),
-                settings,
-                backend,
-                observer,
-                clock,
-                SeededEntropy(2, backend.name),
-            )
-            for backend in settings.backends
-        ],
-        strategy=Strategy.PACK,
-        counters=counters,
-    )
-    cluster = options.pop("cluster", None)
-    recovery = Recovery(
-        ledger,
-        fleet,
-        clock,
-        limits={backend.name: backend.quota_bytes for backend in settings.backends},
-        **options,
-    )
-    report = await recovery.run(cluster)
-    assert [] == await ledger.scan(audit)
-    assert [] == report.complaints
-    return Recovered(report, connection)
+    return await recover_from(service.backends, service.house.live.current, **options)
 
 
 def before(service: Service) -> list[tuple[object, ...]]:
     """The objects of the ledger that is about to be lost."""
-    return service.connection.execute(
-        f"SELECT {OBJECT_COLUMNS} FROM objects ORDER BY key"
-    ).fetchall()
+    return service.connection.execute(OBJECTS).fetchall()
 
 
 async def back_up(service: Service) -> None:

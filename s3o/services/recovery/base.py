@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-import trio
-
 from s3o.backends.fleet import Fleet
 from s3o.ledger import recovery as steps
 from s3o.ledger.ledger import Ledger
@@ -133,7 +131,7 @@ class BaseReader:
         for copy in self._copies[name]:
             try:
                 raw = await self._read(copy)
-                head, lines = await trio.to_thread.run_sync(read_segment, raw)
+                head, lines = read_segment(raw)
             except (BackendError, ValueError) as error:
                 self._complain(f"{copy.storage_key} on {copy.backend}: {error}")
                 continue
