@@ -31,6 +31,9 @@ class Fault(StrEnum):
     SLOW = "slow"  # every piece of the body takes its time
     FLIPPED = "flipped"  # one wrong bit, right length
     SWAPPED = "swapped"  # another blob's bytes, right length
+    OTHER_BLOB = "other blob"  # another blob, whole: its bytes, length and headers
+    EMPTY = "empty"  # no bytes, and says so
+    DUPLICATED = "duplicated"  # stored and answered, and stored once more much later
     DELETE_LIES = "delete lies"  # says deleted, keeps it
     LIST_DROPS = "list drops"  # leaves some entries out
     LIST_REPEATS = "list repeats"  # names an entry twice
@@ -56,6 +59,7 @@ FITTING: Mapping[str, tuple[Fault, ...]] = {
         *_LATE,
         Fault.STORE_PART,
         Fault.FULL,
+        Fault.DUPLICATED,
     ),
     "open": (
         *_ANY,
@@ -65,6 +69,8 @@ FITTING: Mapping[str, tuple[Fault, ...]] = {
         Fault.SLOW,
         Fault.FLIPPED,
         Fault.SWAPPED,
+        Fault.OTHER_BLOB,
+        Fault.EMPTY,
     ),
     "head": (*_ANY, Fault.MISSING),
     "delete": (*_ANY, Fault.ERROR_AFTER, Fault.LOST_ANSWER, Fault.DELETE_LIES),

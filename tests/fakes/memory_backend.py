@@ -8,7 +8,7 @@ the clock, without any task.
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, TypeVar
 
 import trio
@@ -183,6 +183,8 @@ class MemoryBackend:
             self._late.append((at_s, effect))
             await trio.sleep_forever()
         done = effect()
+        if fault is Fault.DUPLICATED:
+            self._late.append((self._clock.monotonic_s() + self._late_s, effect))
         if fault in (Fault.STORE_THEN_HANG, Fault.STORE_PART):
             await trio.sleep_forever()
         self._fail_after(fault, operation)
@@ -380,7 +382,7 @@ class MemoryBackend:
     ) -> AsyncIterator[BlobReader]:
         """Open a blob, or meet a fault."""
         fault = await self._begin("open", storage_key)
-        blob = self._find(storage_key, "open", fault)
+        blob = self._other(self._find(storage_key, "open", fault), fault, storage_key)
         if interval is None:
             body = blob.body
         elif interval.stop > len(blob.body):
@@ -388,7 +390,8 @@ class MemoryBackend:
         else:
             body = blob.body[interval.start : interval.stop]
         body = self._spoil(fault, storage_key, body)
-        yield _Reader(self, blob, storage_key, body, fault)
+        lies_there = self.blobs[storage_key]
+        yield _Reader(self, blob, storage_key, body, fault, lies_there)
 
     async def head(self, storage_key: StorageKey) -> BlobInfo:
         """Say what is known of a blob."""
@@ -547,6 +550,17 @@ class MemoryBackend:
                 return (other * (len(body) // len(other) + 1))[: len(body)]
         return body
 
+    def _other(
+        self, blob: StoredBlob, fault: Fault | None, storage_key: StorageKey
+    ) -> StoredBlob:
+        """Return the blob that is answered with."""
+        if fault is Fault.EMPTY:
+            return replace(blob, body=b"", etag=digests_of(b"").md5)
+        others = [name for name in sorted(self.blobs) if name != storage_key]
+        if fault is Fault.OTHER_BLOB and others:
+            return self.blobs[self.faults.random.choice(others)]
+        return blob
+
     def _store(self, storage_key: StorageKey, blob: StoredBlob) -> None:
         self._remove(storage_key)
         self._written.add(storage_key)
@@ -589,10 +603,11 @@ class _Reader:
         storage_key: StorageKey,
         body: bytes,
         fault: Fault | None,
+        lies_there: StoredBlob,
     ) -> None:
         self.info = blob.info()
         self._backend = backend
-        self._blob = blob
+        self._blob = lies_there
         self._storage_key = storage_key
         self._body = body
         self._fault = fault

@@ -33,10 +33,10 @@ def main() -> int:
             print(f"{seed} {run.digest.steps} {run.digest.hexdigest()}")
             continue
         reaped = dict(run.outside.reaped)
-        print(f"seed {seed}: {run.witness.tally} {reaped}", flush=True)
-        if run.witness.complaints:
+        print(f"seed {seed}: {run.tally} {reaped}", flush=True)
+        if run.complaints:
             failed.append(seed)
-            print("\n".join(run.witness.complaints), f"seed {seed}: FAILED", sep="\n")
+            print("\n".join(run.complaints), f"seed {seed}: FAILED", sep="\n")
     if failed:
         print(f"failed seeds: {failed}")
     return 1 if failed else 0

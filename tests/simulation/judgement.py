@@ -22,6 +22,31 @@ async def judge_outside(outside: Outside) -> list[str]:
     return complaints
 
 
+def judge_copies(outside: Outside, factor: int) -> Iterator[str]:
+    """Every blob has as many good copies as there should be, where there is room."""
+    query = outside.connection.execute
+    room = {
+        name: limit - used
+        for name, limit, used in query(
+            "SELECT backend_name, SUM(bytes_limit),"
+            " SUM(bytes_used + bytes_reserved + orphan_bytes)"
+            " FROM backend_quotas GROUP BY backend_name"
+        )
+    }
+    copies: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for version, blob, backend, size in query(
+        "SELECT version_id, blob, backend_name, stored_bytes FROM object_locations"
+        " WHERE state = 'live'"
+    ):
+        copies.setdefault((version, blob), []).append((backend, size))
+    for (version, blob), found in copies.items():
+        backends = {backend for backend, _ in found}
+        size = found[0][1]
+        free = [name for name in room.keys() - backends if room[name] >= size]
+        if len(backends) < factor and free:
+            yield f"{version}#{blob} is on {backends} only, {free} have room"
+
+
 def _compare(outside: Outside, name: BackendName) -> Iterator[str]:
     """Hold a provider against what the ledger tells of it."""
     backend = outside.backends[name]
@@ -40,7 +65,7 @@ def _compare(outside: Outside, name: BackendName) -> Iterator[str]:
             (name,),
         )
         # What a provider lost for good stays in the ledger, as a loss.
-        if state != "lost" or key in held
+        if key in held or (state != "lost" and key not in outside.lost)
     }
     # Dead letters wait for a person; their bytes may lie there.
     buried = query(

@@ -7,7 +7,7 @@ connection that is kept; what was not committed is rolled back by the next life.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from random import Random
 from typing import TypeVar
@@ -22,10 +22,17 @@ from s3o.config.settings import Settings
 from s3o.daemon.backends import guard
 from s3o.daemon.build import House, Observed, World, build_observed, open_house
 from s3o.daemon.doors import Doors
+from s3o.daemon.run import FLUSH_S
 from s3o.daemon.services import Services
 from s3o.ledger.seam import Engine
 from s3o.ledger.sqlite import InlineEngine
-from s3o.model.errors import CommitUnknown, LedgerError, LedgerUnavailable
+from s3o.model.errors import (
+    CommitUnknown,
+    LedgerError,
+    LedgerUnavailable,
+    S3OError,
+)
+from s3o.model.names import BackendName
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.net.memory import MemoryStream, memory_stream_pair
 from s3o.net.streams import ConnectionBroken
@@ -86,6 +93,7 @@ class Life:
         self.house: House | None = None
         self.services: Services | None = None
         self._nursery: trio.Nursery | None = None
+        self._thawed: trio.Event | None = None
 
     def seam(self) -> None:
         """Be called by every seam; the process dies here when its time has come."""
@@ -112,6 +120,8 @@ class Life:
     def die(self) -> None:
         """Kill the process."""
         self.is_dead = True
+        if self._thawed is not None:
+            self._thawed.set()
         for stream in self._streams:
             stream.abort()
         self._scope.cancel()
@@ -129,6 +139,37 @@ class Life:
         self._clients.append(client)
         self._serve(served)
         return client
+
+    async def freeze(self, seconds: float) -> None:
+        """Stop the process (SIGSTOP): time goes on, and it does nothing outside."""
+        self._thawed = trio.Event()
+        try:
+            await trio.sleep(seconds)
+        finally:
+            self._thawed.set()
+
+    async def thawed(self) -> None:
+        """Wait until the process is not stopped; every seam asks before it acts."""
+        if self._thawed is not None and not self._thawed.is_set():
+            with trio.CancelScope(shield=True):
+                await self._thawed.wait()
+
+    async def order_drain(self, name: BackendName, *, is_start: bool) -> None:
+        """Let an operator start or call off a drain."""
+
+        async def order() -> None:
+            assert self.services is not None
+            assert self.house is not None
+            drains = self.services.drains
+            try:
+                if is_start:
+                    await drains.start(name, self.house.world.clock.now_us())
+                else:
+                    await drains.cancel(name)
+            except S3OError:
+                return  # a refusal is an answer
+
+        await self.inside(order)
 
     def carried(self, stream: object) -> bool:
         """Whether a client's end of a connection leads here."""
@@ -219,9 +260,12 @@ class Life:
                     doors.begin_drain()
                     with trio.move_on_after(30):
                         await doors.drain()
+                    self._serve = None
                     serving.cancel_scope.cancel()
                 services.stop()
-            await services.flush_usage()
+            # As daemon/run does it: what is not written now is lost.
+            with trio.move_on_after(FLUSH_S), suppress(LedgerError):
+                await services.flush_usage()
 
     async def _crash_later(self, seconds: float) -> None:
         await trio.sleep(seconds)
@@ -238,7 +282,7 @@ class Life:
             after_commit=self._after_commit,
             on_broken=on_broken,
         )
-        yield SimulatedEngine(inner, self._outside.windows, self._begins)
+        yield SimulatedEngine(inner, self._outside.windows, self._begins, self.thawed)
 
     async def _pause(self) -> None:
         self.seam()
@@ -283,7 +327,7 @@ class Life:
             meter = CallMeter(counters.of(backend.name))
             inner = self._outside.backends[backend.name]
             inner._meter = meter
-            provider = Reached(inner, self.seam, self._outside)
+            provider = Reached(inner, self.seam, self._outside, self.thawed)
             guarded.append(
                 guard(provider, meter, settings, backend, observer, clock, entropy)
             )

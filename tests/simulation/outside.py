@@ -98,3 +98,27 @@ class Outside:
         if backend is None:
             return any(one.startswith("ledger ") for one in self.sometimes)
         return bool(backend.faults.struck)
+
+    def lose_one(self, chance: Random) -> None:
+        """Let a provider lose one copy of what has another one."""
+        rows = self.connection.execute(
+            "SELECT backend_name, storage_key FROM object_locations AS a"
+            " WHERE state = 'live' AND EXISTS (SELECT 1 FROM object_locations AS b"
+            " WHERE b.version_id = a.version_id AND b.blob = a.blob"
+            " AND b.backend_name <> a.backend_name AND b.state = 'live')"
+            " ORDER BY storage_key"
+        ).fetchall()
+        # One copy of a version at most: the other one has to be good.
+        rows = [row for row in rows if row[1] not in self.lost]
+        versions = dict(
+            self.connection.execute(
+                "SELECT storage_key, version_id FROM object_locations"
+            ).fetchall()
+        )
+        hurt = {versions.get(name) for name in self.lost}
+        rows = [row for row in rows if versions[row[1]] not in hurt]
+        if rows:
+            backend, name = chance.choice(rows)
+            self.lost.add(name)
+            self.backends[BackendName(backend)].lose(name)
+            self.sometimes["provider lost a copy"] += 1

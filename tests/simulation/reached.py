@@ -5,7 +5,7 @@ a process may stand still (windows).
 """
 
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -29,11 +29,16 @@ class Reached:
     """A Backend that one process calls."""
 
     def __init__(
-        self, inner: Backend, seam: Callable[[], None], outside: Outside
+        self,
+        inner: Backend,
+        seam: Callable[[], None],
+        outside: Outside,
+        thawed: Callable[[], Awaitable[None]],
     ) -> None:
         self._inner = inner
         self._seam = seam
         self._outside = outside
+        self._thawed = thawed
 
     def __getattr__(self, name: str) -> object:
         there = getattr(self._inner, name)
@@ -42,10 +47,12 @@ class Reached:
 
         async def call(*given: object, **more: object) -> object:
             await self._outside.windows.pause(f"before {name}")
+            await self._thawed()
             self._seam()
             if name == "delete":
                 self._outside.check_delete(self._inner.name, list(given[0]))
             answer = await there(*given, **more)
+            await self._thawed()
             self._seam()
             await self._outside.windows.pause(f"after {name}")
             return answer
@@ -58,6 +65,7 @@ class Reached:
     ) -> AsyncIterator[BlobReader]:
         """Open a blob."""
         await self._outside.windows.pause("before open")
+        await self._thawed()
         self._seam()
         async with self._inner.open(storage_key, interval) as reader:
             await self._outside.windows.pause("after open")
@@ -72,11 +80,16 @@ class SimulatedEngine:
     """An Engine that may not begin; its caller may stand still before and after."""
 
     def __init__(
-        self, inner: Engine, windows: Windows, begins: Callable[[], None]
+        self,
+        inner: Engine,
+        windows: Windows,
+        begins: Callable[[], None],
+        thawed: Callable[[], Awaitable[None]],
     ) -> None:
         self._inner = inner
         self._windows = windows
         self._begins = begins
+        self._thawed = thawed
 
     async def read(self, step: Step[T]) -> T:
         """Read a little."""
@@ -94,6 +107,7 @@ class SimulatedEngine:
     async def _after(
         self, window: str, call: Callable[[Step[T]], object], step: Step[T]
     ) -> T:
+        await self._thawed()
         self._begins()
         done = await call(step)
         # The outcome is there; no cancellation takes it away from who asked.

@@ -1,249 +1,223 @@
-"""One simulated run: three clients, few keys, failing providers, a process that dies.
+"""One simulated run: instances, clients, failing providers, processes that die.
 
-At the end everything heals, more than a day passes, and then every key must answer a
-value that its history allows, the ledger's sums must be right, the providers must hold
-exactly what the ledger says, and never more than their quota.
+At the end everything heals: every operation must succeed again soon; more than a day
+passes, and then every key must answer a value that its history allows, the ledger's
+sums must be right, the providers must hold exactly what the ledger says, and never have
+held more than their quota.
 """
 
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
 import pytest
 import trio
 
-from s3o.config.load import settings_from
-from s3o.config.settings import Settings
 from s3o.model import limits
 from s3o.net.memory import MemoryStream
 from s3o.net.streams import ConnectionBroken
-from tests.fakes.faults import FITTING, Fault
-from tests.simulation.client import Client
+from tests.fakes.clock import TrioClock
+from tests.fakes.faults import Fault
+from tests.simulation import nemesis
+from tests.simulation.client import LETTERS, PHOTOS
 from tests.simulation.determinism import ScheduleDigest, run_seeded
-from tests.simulation.life import AFTER, BEFORE, SLOW, Life
+from tests.simulation.judgement import judge_copies, judge_outside
+from tests.simulation.life import Life
+from tests.simulation.liveness import probe
 from tests.simulation.outside import Outside
-from tests.simulation.witness import CREATES, PATIENCE_S, When, Witness, matches
+from tests.simulation.settings import swarm_settings
+from tests.simulation.swarm import Swarm, draw
+from tests.simulation.witness import Tally, Witness
+from tests.simulation.workload import REPLAY_BYTES, Worker, keys_of
 
-KEYS = ("a", "b", "dir/c", "z~ ü")
-SIZES = (40, 1000, 70_000, 70_001)
-QUOTAS = {"one": 80_000, "two": 150_000}
-CLIENTS = 3
-OPERATIONS = 40
-OPERATIONS_OF = ("put", "get", "delete", "delete many", "list")
 HEALED_S = 36 * 3600.0  # the last repetition of an unsure delete comes after 25 h
 REST_S = 1800.0
-REPLAY_BYTES = 50_000
-# Wrong bytes and lies about deletes need what finds them: verification, sweeps.
-NOT_YET = {Fault.FLIPPED, Fault.SWAPPED, Fault.DELETE_LIES}
-FAULTS = sorted(
-    {fault for fitting in FITTING.values() for fault in fitting} - NOT_YET,
-    key=lambda fault: fault.value,
-)
-
-
-def make_settings(
-    chance: Random,
-    quotas: dict[str, int],
-    *,
-    is_slow: bool = False,
-    routing: str | None = None,
-    more: Mapping[str, object] | None = None,
-) -> Settings:
-    """What an operator might have written.
-
-    is_slow: services that rarely wake. more: sections, merged into the others.
-    """
-    plain: dict[str, object] = {
-        "server": {"listen_addr": "127.0.0.1:9000"},
-        "buckets": [
-            {
-                "name": "photos",
-                "credentials": [
-                    {
-                        "access_key_id": "photoskey",
-                        "secret_access_key": "photossecret",
-                    }
-                ],
-            }
-        ],
-        "database": {"driver": "sqlite", "path": "unused.db"},
-        "routing_strategy": routing or chance.choice(("pack", "spread")),
-        "backends": [
-            {
-                "name": name,
-                "type": "directory",
-                "path": f"/unused/{name}",
-                "quota_bytes": quota,
-            }
-            for name, quota in quotas.items()
-        ],
-        "backend_circuit_breaker": {
-            "enabled": not is_slow and chance.random() < 0.5,
-            "open_timeout": "30s",
-        },
-        "usage_flush": {"interval": "1h" if is_slow else "30s"},
-        "write_path": {
-            "pending_pattern": {
-                "reaper_tick": "10m" if is_slow else "20s",
-                "min_age": "20m" if is_slow else "40s",
-            }
-        },
-    }
-    return settings_from(merged(plain, more or {}))
-
-
-def merged(one: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
-    """Return one with other's values, section by section."""
-    both = dict(one)
-    for name, value in other.items():
-        old = both.get(name)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            both[name] = merged(old, value)
-        else:
-            both[name] = value
-    return both
+LONGEST_S = 10 * 86_400.0
+LIVENESS_S = 300.0
+CHECK_S = 10.0
+SLOW = {
+    "usage_flush": {"interval": "1h"},
+    "write_path": {"pending_pattern": {"reaper_tick": "10m", "min_age": "20m"}},
+}
 
 
 @dataclass(kw_only=True)
 class Run:
     """One seed's run; complaints say what must not be."""
 
-    seed: int
+    swarm: Swarm
     digest: ScheduleDigest | None = None
+    simulated_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self.chance = Random(f"{self.seed}/scenario")
-        self.outside = Outside.build(self.seed, QUOTAS)
-        self.witness = Witness(keys=KEYS, outside=self.outside, connect=self._connect)
-        self.life: Life | None = None
-        self._may_crash = True
+        swarm = self.swarm
+        self.chance = Random(f"{swarm.seed}/scenario")
+        self.outside = Outside.build(swarm.seed, swarm.quotas, late_s=swarm.late_s)
+        self.complaints: list[str] = []
+        self.lives: list[Life | None] = [None] * swarm.instances
+        keys = keys_of(swarm.keys)
+        self.witnesses = [
+            Witness(
+                keys=keys,
+                outside=self.outside,
+                connect=self._connect,
+                tenant=tenant,
+                foreign=(other.canary.encode(),),
+            )
+            for tenant, other in ((PHOTOS, LETTERS), (LETTERS, PHOTOS))
+        ]
+        self.crashes = 0
+        self.is_healed = False
+
+    # ---- the story
+
+    async def play_in_time(self) -> None:
+        """Play, and fail if it does not end."""
+        with trio.fail_after(LONGEST_S):
+            await self.play()
 
     async def play(self) -> None:
         """Everything, from the first process to the last check."""
+        tasks = trio.lowlevel.current_statistics().tasks_living
         self._arm()
-        settings = make_settings(self.chance, QUOTAS)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._supervise, settings)
+            for number in range(self.swarm.instances):
+                nursery.start_soon(self._supervise, number)
+            nemesis.unleash(nursery, self)
             async with trio.open_nursery() as clients:
-                for number in range(CLIENTS):
-                    clients.start_soon(self._client, f"client{number}")
+                for number in range(self.swarm.clients):
+                    # One of four clients is the other tenant's.
+                    witness = self.witnesses[number % 4 == 3]
+                    worker = Worker(self.swarm, witness, f"client{number}")
+                    clients.start_soon(worker.run)
             self._heal()
             nursery.cancel_scope.cancel()
-        assert self.life is not None
         # Cancelled without a chance to finish: one more crash, after the last answer.
-        assert self.life.is_dead
-        settings = make_settings(self.chance, QUOTAS, is_slow=True)
-        self.life = Life(self.outside, settings, f"{self.seed}/last", rest_s=REST_S)
+        assert all(life is None or life.is_dead for life in self.lives)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.life.run)
-            await self.life.ready.wait()
-            await trio.sleep(HEALED_S)
-            await self.witness.read_all()
-            self.life.stop()
-        await self.witness.judge()
+            await self._rest(nursery)
+        self.simulated_s = trio.current_time()
+        left = trio.lowlevel.current_statistics().tasks_living - tasks
+        if left:
+            self.complaints.append(f"{left} tasks are left over")
+        await self._judge()
 
-    def _arm(self) -> None:
-        """Choose the kinds of faults of this run."""
-        for backend in self.outside.backends.values():
-            chosen = self.chance.sample(FAULTS, self.chance.randrange(2, len(FAULTS)))
-            rate = self.chance.choice((0.02, 0.05, 0.1))
-            backend.faults.rates.update(dict.fromkeys(chosen, rate))
-        if self.chance.random() < 0.5:
-            self.outside.rates[BEFORE] = 0.01
-        if self.chance.random() < 0.3:
-            self.outside.rates[AFTER] = 0.005
-        if self.chance.random() < 0.5:
-            self.outside.rates[SLOW] = 0.02
+    async def _rest(self, nursery: trio.Nursery) -> None:
+        """One process, no fault any more, and more than a day."""
+        life = Life(
+            self.outside,
+            swarm_settings(self.swarm, SLOW),
+            f"{self.swarm.seed}/last",
+            rest_s=REST_S,
+            instance=self._instance("last"),
+        )
+        self.lives = [life]
+        nursery.start_soon(life.run)
+        await life.ready.wait()
+        await trio.sleep(LIVENESS_S)
+        # The drains that were asked for go on, or are given up.
+        for witness in self.witnesses:
+            self.complaints += await probe(witness)
+        await trio.sleep(HEALED_S)
+        self.complaints += judge_copies(self.outside, self.swarm.factor)
+        for witness in self.witnesses:
+            await witness.read_all()
+        life.stop()
 
-    def _heal(self) -> None:
-        self._may_crash = False
-        self.outside.rates.clear()
-        for backend in self.outside.backends.values():
-            self.witness.tally.faults += len(backend.faults.struck)
-            backend.faults.heal()
+    async def _judge(self) -> None:
+        self.complaints += await judge_outside(self.outside)
+        for witness in self.witnesses:
+            witness.judge_histories()
+            self.complaints += witness.complaints
 
-    async def _supervise(self, settings: Settings) -> None:
+    @property
+    def tally(self) -> Tally:
+        """What happened to all clients."""
+        every = [vars(witness.tally) for witness in self.witnesses]
+        total: Counter[str] = Counter()
+        for one in every:
+            total.update(one)
+        total["crashes"] += self.crashes
+        total["faults"] += sum(
+            len(backend.faults.struck) for backend in self.outside.backends.values()
+        )
+        return Tally(**total)
+
+    # ---- processes
+
+    async def _supervise(self, number: int) -> None:
         """Start the process again whenever it is gone."""
-        crashes, number = self.chance.randrange(10), 0
-        while True:
-            at_call, after_s = None, None
-            if number < crashes:
-                if self.chance.random() < 0.6:
-                    at_call = self.chance.randrange(1, 250)
-                else:
-                    after_s = self.chance.uniform(0, 60)
-            self.life = Life(
+        chance = Random(f"{self.swarm.seed}/supervisor {number}")
+        settings = swarm_settings(self.swarm)
+        left = self.swarm.crashes
+        for start in range(10_000):
+            life = self.lives[number] = Life(
                 self.outside,
                 settings,
-                f"{self.seed}/{number}",
-                crash_at_call=at_call,
-                crash_after_s=after_s,
+                f"{self.swarm.seed}/{number}/{start}",
+                instance=self._instance(f"{number}/{start}"),
+                skew_us=round(
+                    chance.uniform(-self.swarm.skew_s, self.swarm.skew_s) * 1e6
+                ),
             )
-            await self.life.run()
-            self.witness.note_death()
-            self.witness.tally.crashes += 1
-            number += 1
-            await trio.sleep(self.chance.uniform(0.1, 5))
+            async with trio.open_nursery() as nursery:
+                if left > 0:
+                    left -= 1
+                    nursery.start_soon(nemesis.end, life, chance, self.outside)
+                await life.run()
+                nursery.cancel_scope.cancel()
+            for witness in self.witnesses:
+                witness.note_death(life.carried)
+            self.crashes += 1
+            await trio.sleep(chance.uniform(0.1, 5))
+
+    def _instance(self, name: str) -> str | None:
+        return name if self.swarm.instances > 1 else None
 
     def _connect(self) -> MemoryStream:
-        if self.life is None:
+        serving = [life for life in self.lives if life is not None and not life.is_dead]
+        if not serving:
             raise ConnectionBroken("nothing listens")
-        return self.life.connect()
+        return self.chance.choice(serving).connect()
 
-    async def _client(self, name: str) -> None:
-        chance = Random(f"{self.seed}/{name}")
-        client = self.witness.client()
-        for number in range(OPERATIONS):
-            await trio.sleep(chance.uniform(0, 6))
-            await self._operate(client, name, number, chance)
-        client.hang_up()
+    # ---- faults
 
-    async def _operate(
-        self, client: Client, name: str, number: int, chance: Random
-    ) -> None:
-        """One operation of one client."""
-        witness = self.witness
-        patience_s = PATIENCE_S if chance.random() < 0.9 else chance.uniform(0, 1)
-        key = chance.choice(KEYS)
-        when = self._condition(key, chance) if chance.random() < 0.3 else None
-        match chance.choices(OPERATIONS_OF, (50, 40, 15, 8, 10))[0]:
-            case "put":
-                text = f"{self.seed} {name} {number} "
-                size = chance.choice(SIZES)
-                body = (text * (size // len(text) + 1))[:size].encode()
-                await witness.put(
-                    client, name, key, body, when=when, patience_s=patience_s
-                )
-            case "delete":
-                if when is CREATES:
-                    when = None
-                elif when is not None:
-                    when = matches(when.values[0], is_delete=True)
-                await witness.delete(
-                    client, name, key, when=when, patience_s=patience_s
-                )
-            case "delete many":
-                keys = sorted({key, chance.choice(KEYS)})
-                await witness.delete_many(client, name, keys, patience_s=patience_s)
-            case "get":
-                await witness.get(client, name, key, patience_s)
-            case "list":
-                await witness.list(client, name, patience_s)
+    def _arm(self) -> None:
+        """Switch on what the seed has chosen."""
+        swarm, outside = self.swarm, self.outside
+        outside.rates.update(swarm.ledger)
+        outside.windows.rates.update(swarm.windows)
+        for name, rates in swarm.faults.items():
+            backend = outside.backends[name]
+            backend.faults.rates.update(
+                {Fault(fault): rate for fault, rate in rates.items()}
+            )
+            backend._list_lag_s = swarm.list_lag_s
+            clock = TrioClock()
+            clock.offset_us = round(self.chance.choice((0, 0, -3600, 3600)) * 1e6)
+            backend._clock = clock
 
-    def _condition(self, key: str, chance: Random) -> When:
-        if chance.random() < 0.5:
-            return CREATES
-        return matches(self.witness.last_seen(key))
+    def _heal(self) -> None:
+        self.is_healed = True
+        self.outside.rates.clear()
+        self.outside.windows.rates.clear()
+        for backend in self.outside.backends.values():
+            backend.faults.heal()
 
 
-def simulate(seed: int) -> Run:
-    """Play one seed."""
-    run = Run(seed=seed)
+def play(swarm: Swarm) -> Run:
+    """Play one swarm."""
+    run = Run(swarm=swarm)
     with pytest.MonkeyPatch.context() as patch:
         # Larger bodies are what the reaper can finish; none should be 8 MiB here.
         patch.setattr(limits, "REPLAY_BYTES", REPLAY_BYTES)
         try:
-            run.digest = run_seeded(run.play, seed)
+            run.digest = run_seeded(run.play_in_time, swarm.seed)
         finally:
             run.outside.connection.close()
     return run
+
+
+def simulate(seed: int) -> Run:
+    """Play one seed."""
+    return play(draw(seed))

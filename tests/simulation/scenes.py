@@ -22,7 +22,7 @@ from tests.fakes.faults import Fault
 from tests.simulation.determinism import run_seeded
 from tests.simulation.life import AFTER, BEFORE, Life
 from tests.simulation.outside import Outside
-from tests.simulation.scenario import make_settings
+from tests.simulation.settings import make_settings
 from tests.simulation.witness import CREATES, Witness, matches, md5_of
 
 QUOTAS = {"one": 30_000, "two": 30_000}

@@ -1,0 +1,177 @@
+"""What one seed switches on: clients, keys, providers, faults, services, periods.
+
+Every seed enables a random part of everything (swarm testing, Groce et al. 2012): a
+fault that is always on hides what happens without it. A swarm is plain values, so that
+it can be printed, repeated and shrunk.
+"""
+
+from dataclasses import asdict, dataclass, field
+from random import Random
+
+from s3o.config.later import LATER
+from tests.fakes.faults import FITTING, Fault
+from tests.simulation.life import AFTER, BEFORE, BUSY, SLOW, UNAVAILABLE
+from tests.simulation.windows import WINDOWS
+
+BACKENDS = ("one", "two", "three", "four")
+QUOTAS = (80_000, 150_000, 400_000, 3_000_000)
+# Wrong bytes need what finds them: verification of every read, and a second copy.
+WRONG_BYTES = {Fault.FLIPPED, Fault.SWAPPED, Fault.OTHER_BLOB}
+# What nobody was told of needs what looks for it: the reconciler.
+UNTOLD = {Fault.DELETE_LIES, Fault.DUPLICATED}
+FAULTS = sorted({fault for fitting in FITTING.values() for fault in fitting})
+LEDGER_FAULTS = {BEFORE: 0.01, AFTER: 0.004, SLOW: 0.02, UNAVAILABLE: 0.01, BUSY: 0.01}
+
+
+def is_built(*path: str) -> bool:
+    """Whether this version does what a key of the configuration asks for."""
+    return path not in [row.path for row in LATER]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swarm:
+    """One seed's choice.
+
+    gap_s: the longest pause of a client between operations. faults: rates by provider
+    and fault. ledger, windows: rates by kind. sections: of the configuration. crashes:
+    how often a process dies or is stopped. late_s: how late a late PUT arrives.
+    """
+
+    seed: int
+    clients: int
+    operations: int
+    keys: int
+    gap_s: float
+    quotas: dict[str, int]
+    instances: int = 1
+    crashes: int = 0
+    faults: dict[str, dict[str, float]] = field(default_factory=dict)
+    ledger: dict[str, float] = field(default_factory=dict)
+    windows: dict[str, float] = field(default_factory=dict)
+    sections: dict[str, object] = field(default_factory=dict)
+    late_s: float = 400.0
+    list_lag_s: float = 0.0
+    skew_s: float = 0.0
+    is_losing: bool = False
+    is_draining: bool = False
+    wired: tuple[str, ...] = ()
+    network: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def factor(self) -> int:
+        """Copies of every object."""
+        replication = self.sections.get("replication", {})
+        assert isinstance(replication, dict)
+        return int(replication.get("factor", 1))
+
+    @property
+    def serves_wrong_bytes(self) -> bool:
+        """Whether a provider may answer with other bytes than it was given."""
+        return any(set(rates) & WRONG_BYTES for rates in self.faults.values())
+
+    def tell(self) -> str:
+        """In words, one line each."""
+        return "\n".join(f"  {name}: {value}" for name, value in asdict(self).items())
+
+
+def draw(seed: int) -> Swarm:
+    """Choose for a seed."""
+    chance = Random(f"{seed}/swarm")
+    names = BACKENDS[: chance.randrange(2, 5)]
+    clients = chance.randrange(1, 9)
+    sections = _sections(chance, len(names))
+    integrity = sections.get("integrity", {})
+    assert isinstance(integrity, dict)
+    copies = sections.get("replication", {})
+    assert isinstance(copies, dict)
+    is_verified = bool(integrity.get("verify_on_read")) and copies.get("factor", 1) > 1
+    is_compared = "reconcile" in sections
+    without = set() if is_verified else set(WRONG_BYTES)
+    without |= set() if is_compared else UNTOLD
+    return Swarm(
+        seed=seed,
+        clients=clients,
+        operations=max(10, chance.randrange(60, 160) // clients),
+        keys=chance.randrange(1, 21),
+        gap_s=chance.choice((0.5, 3.0, 6.0, 30.0)),
+        quotas={name: chance.choice(QUOTAS) for name in names},
+        instances=chance.choice((1, 1, 2, 3)),
+        crashes=chance.randrange(10),
+        faults={name: _faults(chance, without) for name in names},
+        ledger={
+            kind: rate for kind, rate in LEDGER_FAULTS.items() if chance.random() < 0.35
+        },
+        windows=_windows(chance),
+        sections=sections,
+        late_s=chance.choice((45.0, 400.0, 4000.0)),
+        list_lag_s=chance.choice((0.0, 0.0, 10.0, 600.0)),
+        skew_s=chance.choice((0.0, 0.0, 5.0, 600.0)),
+        is_losing=is_verified and chance.random() < 0.5,
+        is_draining=len(names) > 2 and chance.random() < 0.4,
+    )
+
+
+def _faults(chance: Random, without: set[Fault]) -> dict[str, float]:
+    if chance.random() < 0.2:
+        return {}
+    fitting = [fault for fault in FAULTS if fault not in without]
+    chosen = chance.sample(fitting, chance.randrange(1, len(fitting)))
+    rate = chance.choice((0.01, 0.03, 0.06))
+    return {str(fault): rate for fault in sorted(chosen)}
+
+
+def _windows(chance: Random) -> dict[str, float]:
+    if chance.random() < 0.3:
+        return {}
+    chosen = chance.sample(WINDOWS, chance.randrange(1, 5))
+    return dict.fromkeys(sorted(chosen), chance.choice((0.01, 0.05)))
+
+
+def _period(chance: Random, normal: str) -> str:
+    return chance.choice(("500ms", "20s", normal))
+
+
+def _sections(chance: Random, backends: int) -> dict[str, object]:
+    """Draw the configuration of whatever this version can do."""
+    sections: dict[str, object] = {
+        "routing_strategy": chance.choice(("pack", "spread")),
+        "backend_circuit_breaker": {
+            "enabled": chance.random() < 0.5,
+            "open_timeout": "30s",
+        },
+        "usage_flush": {
+            "interval": chance.choice(("1s", "30s")),
+            "fast_interval": "500ms",
+        },
+        "write_path": {
+            "pending_pattern": {
+                "reaper_tick": _period(chance, "60s"),
+                "min_age": chance.choice(("40s", "300s")),
+            }
+        },
+    }
+    factor = chance.randrange(1, min(3, backends) + 1)
+    if factor > 1 and is_built("replication", "factor"):
+        period = _period(chance, "300s")
+        sections["replication"] = {"factor": factor, "worker_interval": period}
+    if chance.random() < 0.4 and is_built("rebalance", "enabled"):
+        sections["rebalance"] = {
+            "enabled": True,
+            "strategy": chance.choice(("pack", "spread")),
+            "interval": _period(chance, "600s"),
+            "threshold": chance.choice((0.0, 0.1, 0.3)),
+        }
+    if chance.random() < 0.5 and is_built("integrity", "enabled"):
+        sections["integrity"] = {
+            "enabled": True,
+            "verify_on_read": chance.random() < 0.8,
+            "verify_on_replicate": chance.random() < 0.8,
+            "scrubber_interval": _period(chance, "600s"),
+        }
+    if chance.random() < 0.4 and is_built("reconcile", "enabled"):
+        period = _period(chance, "600s")
+        sections["reconcile"] = {"enabled": True, "interval": period}
+    if chance.random() < 0.3 and is_built("lifecycle", "rules"):
+        rule = {"prefix": "tmp/", "expiration_days": 1}
+        sections["lifecycle"] = {"rules": [rule]}
+    return sections
