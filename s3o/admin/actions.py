@@ -5,6 +5,7 @@ in cli/admin_commands. docs/admin.md lists the same routes (a test compares).
 """
 
 from s3o.admin.action import Action, Kind, Parameter, Place
+from s3o.admin.ledger import accept_ledger, back_up_ledger
 from s3o.admin.show import show_cleanup_queue, show_object, show_status
 from s3o.admin.upkeep import (
     cancel_job,
@@ -14,6 +15,7 @@ from s3o.admin.upkeep import (
     show_job,
     show_log_level,
 )
+from s3o.services.ledger_backup import LedgerBackup
 
 _JOB_ID = Parameter(name="id", place=Place.PATH, is_required=True)
 
@@ -46,6 +48,22 @@ ACTIONS: tuple[Action, ...] = (
         path="/usage-flush",
         summary="Write the usage counters down now",
         run=flush_usage,
+    ),
+    Action(
+        name="BackUpLedger",
+        method="POST",
+        path="/ledger/backup",
+        summary="Back the ledger up on the backends now",
+        run=back_up_ledger,
+        is_job=True,
+        service=LedgerBackup.name,
+    ),
+    Action(
+        name="AcceptLedger",
+        method="POST",
+        path="/ledger/accept",
+        summary="Let deletes begin although the backends know another ledger",
+        run=accept_ledger,
     ),
     Action(
         name="GetLogLevel",

@@ -10,7 +10,10 @@ from s3o.ledger.ledger import Ledger
 from s3o.model.seams import Clock, Observer
 from s3o.objects.buckets import BucketDirectory
 from s3o.observe.logs import EventLog
+from s3o.services.ledger_backup import LedgerBackup
+from s3o.services.ledger_check import LedgerCheck
 from s3o.services.runner import Runner
+from s3o.services.safety import Safety
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +29,6 @@ class Desk:
     clock: Clock
     runner: Runner
     jobs: Jobs
+    safety: Safety
+    ledger_check: LedgerCheck
+    ledger_backup: LedgerBackup

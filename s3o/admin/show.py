@@ -40,6 +40,7 @@ async def show_status(desk: Desk, _given: Given) -> Document:
     document: dict[str, object] = {
         "db_healthy": figures is not None and desk.ledger.breaker.is_closed,
         "db_circuit": str(desk.ledger.breaker.state),
+        "deletes_held_back_by": desk.safety.reason,
         "usage_period": desk.fleet.counters.period(),
         "backends": [_backend(desk, name, figures) for name in desk.fleet.names],
     }

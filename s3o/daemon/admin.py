@@ -25,6 +25,9 @@ def make_admin(house: House, services: Services) -> tuple[Desk, AdminApi]:
         clock=world.clock,
         runner=services.runner,
         jobs=jobs,
+        safety=services.safety,
+        ledger_check=services.ledger_check,
+        ledger_backup=services.ledger_backup,
     )
     api = AdminApi(desk, ACTIONS, world.entropy, token=_token_of(lambda: live.current))
     return desk, api
