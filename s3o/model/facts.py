@@ -267,3 +267,20 @@ class Crashed(Fact):
 
     where: str
     traceback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrityChecked(Fact):
+    """Bytes were compared with what is known of them; operation: read or scrub."""
+
+    operation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorruptionFound(Fact):
+    """A copy's bytes are not those that were stored; it is suspect from now on."""
+
+    operation: str
+    backend: BackendName
+    key: str
+    storage_key: str

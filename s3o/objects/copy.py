@@ -54,7 +54,8 @@ from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.copied_source import CopiedSource
 from s3o.objects.failover import note_failover
 from s3o.objects.live import LiveReads, LiveWrites
-from s3o.objects.read import ObjectReader, order_for_read
+from s3o.objects.read import ObjectReader
+from s3o.objects.read_order import order_for_read
 from s3o.objects.write import PutCall, Writer
 from s3o.observe.operation import Operation
 from s3o.wire.record import Record, plan_blob_headers

@@ -7,6 +7,7 @@ cleanup queue asks before it deletes, so that a reader keeps the bytes it began 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from s3o.model import limits
 from s3o.model.names import StorageKey
 
 
@@ -35,10 +36,14 @@ class LiveWrites:
 
 
 class LiveReads:
-    """Storage keys that some request of this process is reading."""
+    """Storage keys that some request of this process is reading.
+
+    Owns also: the memory in which bodies wait until they are judged.
+    """
 
     def __init__(self) -> None:
         self._readers: dict[StorageKey, int] = {}
+        self._free_bytes = limits.CHECKED_TOTAL_BYTES
 
     def begin(self, storage_keys: tuple[StorageKey, ...]) -> None:
         """Count one more reader of each key."""
@@ -57,3 +62,14 @@ class LiveReads:
     def is_being_read(self, storage_key: StorageKey) -> bool:
         """Whether anybody in this process reads the blob."""
         return storage_key in self._readers
+
+    def take_memory(self, size_bytes: int) -> int:
+        """Reserve memory for a whole body; 0: it is too large, or none is left."""
+        if size_bytes > min(limits.CHECKED_BYTES, self._free_bytes):
+            return 0
+        self._free_bytes -= size_bytes
+        return size_bytes
+
+    def give_memory_back(self, size_bytes: int) -> None:
+        """Return what take_memory() reserved."""
+        self._free_bytes += size_bytes

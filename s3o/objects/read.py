@@ -4,34 +4,32 @@ Rules: the first piece is there before the answer's head goes out, so a backend 
 fails at once costs the client nothing; after that a failing backend costs a resume at
 the byte offset on the next copy; a backend's 404 is never the client's 404; nothing a
 read meets deletes anything.
+
+A whole body that is checked has all its bytes here before the first one goes out, as
+long as it is small: then the next copy answers in a bad one's place. The completing
+piece of a larger one goes out only if the digest is right; the client of a wrong one
+sees an answer that breaks off, never a complete wrong body.
 """
 
+from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
 from s3o.backends.fleet import Fleet
-from s3o.backends.seam import BlobReader
-from s3o.model.errors import (
-    BackendError,
-    BackendProtocolError,
-    BackendsFailed,
-    BlobDamaged,
-    UsageExhausted,
-)
+from s3o.model.errors import BackendError, BackendsFailed, UsageExhausted
 from s3o.model.facts import ReadFailedOver, UsageRejected
 from s3o.model.names import BackendName
-from s3o.model.seams import Decoding, Observer, Transform
+from s3o.model.seams import Observer, Transform
 from s3o.model.values import Interval, Location, StoredObject
-from s3o.objects.layout import (
-    PiecesDecoding,
-    Segment,
-    blob_locations,
-    plan_segments,
-    plan_stored,
-)
+from s3o.objects.integrity import Integrity
+from s3o.objects.layout import Segment, blob_locations, plan_segments
 from s3o.objects.live import LiveReads
+from s3o.objects.open_blob import OpenBlob
+from s3o.objects.read_check import open_check
+from s3o.objects.read_order import order_for_read
 from s3o.observe.operation import Operation
+
+WRONG_BYTES = "the bytes are not those that were stored"
 
 
 class ObjectReader:
@@ -50,6 +48,7 @@ class ObjectReader:
         operation: Operation,
         stored: StoredObject,
         interval: Interval | None,
+        integrity: Integrity | None = None,
     ) -> None:
         self._operation = operation
         self._fleet = fleet
@@ -57,23 +56,33 @@ class ObjectReader:
         self._observer = observer
         self._reads = reads
         self._stored = stored
+        self._interval = interval
         self._held = tuple(place.storage_key for place in stored.locations)
-        self._segments: Iterator[Segment] = iter(
-            plan_segments(stored.version, interval) if interval is not None else ()
-        )
-        self._segment: Segment | None = None
-        self._blob: _OpenBlob | None = None
-        self._first = b""
+        self._check = open_check(integrity, stored, interval)
+        self._window_bytes = 0  # of the memory for bodies that are checked
+        self._segments = self._plan()
+        self._blob: OpenBlob | None = None
+        self._ready: deque[bytes] = deque()
         self._failures: list[str] = []
         self._backend: BackendName | None = None  # the last one that served bytes
         self._delivered_bytes = 0
+
+    def _plan(self) -> Iterator[Segment]:
+        if self._interval is None:
+            return iter(())
+        return iter(plan_segments(self._stored.version, self._interval))
 
     async def __aenter__(self) -> "ObjectReader":
         """Pin the bytes and fetch the first piece; raises BackendsFailed."""
         self._reads.begin(self._held)
         self._operation.__enter__()
         try:
-            self._first = await self._next_piece()
+            if self._check is not None:
+                self._window_bytes = self._reads.take_memory(self._check.size)
+            if self._window_bytes:
+                await self._read_all()
+            else:
+                self._ready.append(await self._next_piece())
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -90,39 +99,71 @@ class ObjectReader:
             await self._close()
         finally:
             self._reads.end(self._held)
+            self._reads.give_memory_back(self._window_bytes)
             self._operation.backend = self._backend or ""
             self._operation.size = self._delivered_bytes
             self._operation.__exit__(kind, error, trace)
 
     async def read(self) -> bytes:
         """Return the next piece; b"" at the end. Raises BackendsFailed."""
-        piece, self._first = self._first, b""
-        piece = piece or await self._next_piece()
+        piece = self._ready.popleft() if self._ready else await self._next_piece()
         self._delivered_bytes += len(piece)
         return piece
 
+    async def _read_all(self) -> None:
+        """Have the whole body here, from copies whose bytes are right."""
+        check = self._check
+        assert check is not None
+        while True:
+            while piece := await self._fetch():
+                self._ready.append(piece)
+            culprits = await check.find_culprits()
+            if not culprits:
+                return
+            for location in culprits:
+                self._give_up(location, WRONG_BYTES)
+            self._ready.clear()
+            self._segments = self._plan()
+            check.restart()
+
     async def _next_piece(self) -> bytes:
+        """Return the next piece, the completing one only if the body is right."""
+        piece = await self._fetch()
+        check = self._check
+        if check is not None and piece and check.is_complete:
+            await self._fetch()  # to its end, so that the copy has been read whole
+            if await check.find_culprits():
+                raise BackendsFailed("GetObject", (WRONG_BYTES,))
+        return piece
+
+    async def _fetch(self) -> bytes:
         while True:
             if self._blob is None:
-                self._segment = next(self._segments, None)
-                if self._segment is None:
+                segment = next(self._segments, None)
+                if segment is None:
                     return b""
-                self._blob = await self._open_somewhere(self._segment)
+                self._blob = await self._open_somewhere(segment)
             piece = await self._read_or_resume(self._blob)
             if piece:
+                if self._check is not None:
+                    self._check.take(piece)
                 return piece
+            if self._check is not None:
+                self._check.close(self._blob)
             await self._close()
 
-    async def _read_or_resume(self, blob: "_OpenBlob") -> bytes:
+    async def _read_or_resume(self, blob: OpenBlob) -> bytes:
         while True:
             try:
                 return await blob.read()
             except BackendError as error:
-                self._note_failover(blob.location, error)
+                if blob.is_delivered:
+                    return b""  # what fails is the end of an answer that is all there
+                self._give_up(blob.location, str(error))
                 await self._close()
                 blob = self._blob = await self._open_somewhere(blob.rest())
 
-    async def _open_somewhere(self, segment: Segment) -> "_OpenBlob":
+    async def _open_somewhere(self, segment: Segment) -> OpenBlob:
         """Open segment on the first copy that serves it, not tried before."""
         over_usage: list[str] = []
         places = blob_locations(self._stored, segment.blob)
@@ -139,25 +180,33 @@ class ObjectReader:
                     )
                 )
                 continue
-            blob = _OpenBlob(self._fleet, self._transform, location, segment)
+            blob = OpenBlob(
+                self._fleet,
+                self._transform,
+                location,
+                segment,
+                is_digested=self._check is not None and self._check.digests_blobs,
+            )
             try:
                 await blob.open()
             except BackendError as error:
-                self._note_failover(location, error)
+                self._give_up(location, str(error))
                 continue
             self._backend = backend
+            if self._check is not None:
+                self._check.open(location)
             return blob
         if over_usage and not self._failures:
             raise UsageExhausted(tuple(over_usage))
         raise BackendsFailed("GetObject", tuple(self._failures))
 
-    def _note_failover(self, location: Location, error: BackendError) -> None:
+    def _give_up(self, location: Location, reason: str) -> None:
         self._failures.append(f"{location.backend} {location.blob}")
         self._observer.note(
             ReadFailedOver(
                 operation="GetObject",
                 failed_backend=location.backend,
-                reason=str(error),
+                reason=reason,
             )
         )
 
@@ -165,93 +214,3 @@ class ObjectReader:
         blob, self._blob = self._blob, None
         if blob is not None:
             await blob.close()
-
-
-def order_for_read(
-    fleet: Fleet, locations: tuple[Location, ...]
-) -> tuple[Location, ...]:
-    """Return the usable locations, those behind an open circuit last."""
-    configured = [place for place in locations if fleet.find(place.backend)]
-    return tuple(
-        sorted(configured, key=lambda place: not fleet.get(place.backend).may_call())
-    )
-
-
-class _OpenBlob:
-    """One segment of one copy: the stored bytes, decoded."""
-
-    def __init__(
-        self, fleet: Fleet, transform: Transform, location: Location, segment: Segment
-    ) -> None:
-        self.location = location
-        self._fleet = fleet
-        self._transform = transform
-        self._segment = segment
-        self._position = segment.start
-        self._is_drained = False
-        self._context: AbstractAsyncContextManager[BlobReader] | None = None
-        self._reader: BlobReader | None = None
-        self._decoding: Decoding | None = None
-
-    def rest(self) -> Segment:
-        """Return what has not been delivered yet."""
-        return Segment(
-            blob=self._segment.blob,
-            units=self._segment.units,
-            start=self._position,
-            stop=self._segment.stop,
-        )
-
-    async def open(self) -> None:
-        """Ask the backend for the stored interval of the segment."""
-        plan = plan_stored(self._transform, self._segment)
-        self._decoding = PiecesDecoding(self._transform, plan.pieces)
-        is_whole = plan.start == 0 and plan.stop == plan.blob_bytes
-        context = self._fleet.get(self.location.backend).open(
-            self.location.storage_key,
-            None if is_whole else Interval(plan.start, plan.stop),
-        )
-        self._reader = await context.__aenter__()
-        self._context = context
-        if self._reader.info.stored_bytes != plan.blob_bytes:
-            await self.close()
-            raise self._damaged("the blob has another size than the ledger says")
-
-    async def read(self) -> bytes:
-        """Return the next plaintext piece; b"" when the segment is complete."""
-        assert self._reader is not None
-        assert self._decoding is not None
-        while not self._is_drained:
-            stored = await self._reader.read()
-            if stored:
-                piece = self._decoding.feed(stored)
-            else:
-                piece = self._decoding.finish()
-                self._is_drained = True
-            if piece:
-                self._position += len(piece)
-                if self._position > self._segment.stop:
-                    raise self._protocol_error("more bytes than asked for")
-                return piece
-        if self._position != self._segment.stop:
-            raise self._protocol_error("fewer bytes than asked for")
-        return b""
-
-    async def close(self) -> None:
-        """Give the connection back, or close it when bytes are left on it."""
-        context, self._context = self._context, None
-        if context is not None:
-            await context.__aexit__(None, None, None)
-
-    def _damaged(self, reason: str) -> BlobDamaged:
-        return BlobDamaged(
-            backend=self.location.backend,
-            operation="GetObject",
-            reason=reason,
-            storage_key=self.location.storage_key,
-        )
-
-    def _protocol_error(self, reason: str) -> BackendProtocolError:
-        return BackendProtocolError(
-            backend=self.location.backend, operation="GetObject", reason=reason
-        )

@@ -33,6 +33,7 @@ from s3o.model.values import (
 from s3o.objects.announce import Announcer
 from s3o.objects.copy import Copier
 from s3o.objects.failover import Failover
+from s3o.objects.integrity import Integrity
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.part_copies import PartCopier
 from s3o.objects.read import ObjectReader
@@ -77,6 +78,7 @@ class ObjectStore:
         live: LiveWrites,
         reads: LiveReads,
         room: RoomMaker,
+        integrity: Integrity | None = None,
     ) -> None:
         self._ledger = ledger
         self._fleet = fleet
@@ -86,6 +88,7 @@ class ObjectStore:
         self._max_object_size = max_object_size
         self._reads = reads
         self._room = room
+        self._integrity = integrity
         announcer = Announcer(ledger, fleet, observer, clock, room)
         failover = Failover(observer)
         self._writer = Writer(
@@ -98,6 +101,7 @@ class ObjectStore:
             live=live,
             announcer=announcer,
             failover=failover,
+            hashes=lambda: integrity is not None and integrity.rules.is_enabled,
         )
         self.copier = Copier(
             ledger,
@@ -173,6 +177,7 @@ class ObjectStore:
             operation=self._operation("GetObject", bucket, stored.version.key),
             stored=stored,
             interval=interval,
+            integrity=self._integrity,
         )
 
     async def put(self, call: PutCall) -> ObjectVersion:

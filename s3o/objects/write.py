@@ -13,8 +13,8 @@ finish or undo it:
   never deleted on doubt.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from s3o.backends.fleet import Fleet
@@ -55,6 +55,7 @@ from s3o.model.values import (
 from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.failover import Failover
 from s3o.objects.flow import ReplayableSource, StoredSource
+from s3o.objects.hashed_source import HashedSource
 from s3o.objects.live import LiveWrites
 from s3o.wire.record import Record, plan_blob_headers
 
@@ -85,7 +86,9 @@ class Writer:
         live: LiveWrites,
         announcer: Announcer,
         failover: Failover,
+        hashes: Callable[[], bool] = lambda: False,
     ) -> None:
+        """hashes: whether the SHA-256 of bodies is wanted now."""
         self._ledger = ledger
         self._fleet = fleet
         self._transform = transform
@@ -95,6 +98,7 @@ class Writer:
         self._live = live
         self._announcer = announcer
         self._failover = failover
+        self._hashes = hashes
 
     async def put(self, call: PutCall) -> tuple[ObjectVersion, BackendName]:
         """Store the body as the key's current version; say where it went.
@@ -104,6 +108,8 @@ class Writer:
         as before, unless the reaper can prove later that the write was complete.
         """
         version_id = make_version_id(self._clock.now_us(), self._entropy.token(10))
+        if self._hashes() and call.source.declared_sha256 is None:
+            call = replace(call, source=HashedSource(call.source))
         return await self._failover.carry(
             "PutObject", call.source, partial(self._put_once, call, version_id)
         )

@@ -92,6 +92,13 @@ READ_FAILOVERS = _counter(
     "Reads that went on to another location",
 )
 
+INTEGRITY_CHECKS = _counter(
+    "integrity_checks_total", "operation", "Integrity hash verifications performed"
+)
+INTEGRITY_ERRORS = _counter(
+    "integrity_errors_total", "operation", "Hash mismatches detected"
+)
+
 QUOTA_USED = _gauge("quota_bytes_used", "backend", "Current bytes used")
 QUOTA_LIMIT = _gauge("quota_bytes_limit", "backend", "Quota limit")
 QUOTA_ORPHAN = _gauge(

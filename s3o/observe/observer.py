@@ -68,6 +68,8 @@ class FactObserver:
         self._handle(facts.DrainsObserved, self._drains_observed)
         self._handle(facts.DrainChanged, self._drain_changed)
         self._handle(facts.DrainMoved, self._drain_moved)
+        self._handle(facts.IntegrityChecked, self._integrity_checked)
+        self._handle(facts.CorruptionFound, self._corruption_found)
         self._handle(facts.ServiceRan, self._service_ran)
         self._handle(facts.AdminActed, self._audit.admin)
         self._handle(facts.JobEnded, self._job_ended)
@@ -236,6 +238,21 @@ class FactObserver:
             from_backend=fact.backend,
             to_backend=fact.target,
             size=fact.size,
+        )
+
+    # Copies and their bytes.
+
+    def _integrity_checked(self, fact: facts.IntegrityChecked) -> None:
+        self._metrics.add(table.INTEGRITY_CHECKS, (fact.operation,))
+
+    def _corruption_found(self, fact: facts.CorruptionFound) -> None:
+        self._metrics.add(table.INTEGRITY_ERRORS, (fact.operation,))
+        self._audit.event(
+            "integrity.corruption_detected",
+            operation=fact.operation,
+            key=fact.key,
+            backend=fact.backend,
+            storage_key=fact.storage_key,
         )
 
     # The process.

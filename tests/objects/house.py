@@ -29,6 +29,7 @@ from s3o.model.values import (
     Traits,
     WriteConditions,
 )
+from s3o.objects.integrity import Integrity, IntegrityRules
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.room import RoomMaker
 from s3o.objects.store import ObjectStore
@@ -73,6 +74,8 @@ class House:
     reads: LiveReads
     connection: sqlite3.Connection
     transform: Transform
+    integrity: Integrity
+    rules: list[IntegrityRules]
     stopping: trio.Event = field(default_factory=trio.Event)
 
     async def put(
@@ -263,6 +266,8 @@ def _assemble(
     transform: Transform | None,
 ) -> House:
     live, reads, room, stopping = LiveWrites(), LiveReads(), RoomMaker(), trio.Event()
+    rules = [IntegrityRules()]
+    integrity = Integrity(ledger, rig.observer, lambda: rules[-1])
     store = ObjectStore(
         ledger,
         rig.fleet,
@@ -276,6 +281,7 @@ def _assemble(
         live=live,
         reads=reads,
         room=room,
+        integrity=integrity,
     )
     cleanup = CleanupQueue(
         ledger,
@@ -319,6 +325,8 @@ def _assemble(
         reads=reads,
         connection=connection,
         transform=transform or IdentityTransform(),
+        integrity=integrity,
+        rules=rules,
         stopping=stopping,
     )
 
