@@ -31,7 +31,6 @@ LATER = (
     Later(("circuit_breaker", "degraded_reads"), ("broadcast", "off")),
     Later(("rebalance", "enabled"), (False,)),
     Later(("replication", "factor"), (1,)),
-    Later(("integrity", "enabled"), (False,)),
     Later(("reconcile", "enabled"), (False,)),
     Later(("lifecycle", "rules"), ((),)),
     Later(("encryption", "enabled"), (False,)),

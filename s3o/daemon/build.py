@@ -21,6 +21,7 @@ from s3o.ledger.seam import Engine, Tx
 from s3o.model.seams import Clock, Entropy, Observer, Transform
 from s3o.model.values import Bucket
 from s3o.objects.buckets import BucketDirectory, enter_buckets
+from s3o.objects.integrity import Integrity, IntegrityRules
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.room import RoomMaker
 from s3o.objects.store import ObjectStore
@@ -79,6 +80,7 @@ class House:
     writes: LiveWrites
     reads: LiveReads
     room: RoomMaker
+    integrity: Integrity
 
 
 def build_observed(world: World, settings: Settings) -> Observed:
@@ -117,6 +119,7 @@ async def open_house(
         buckets.use(tenants_of(settings), rows)
         fleet = await world.build_fleet(settings, observer, world.clock, world.entropy)
         writes, reads, room = LiveWrites(), LiveReads(), RoomMaker()
+        integrity = Integrity(ledger, observer, lambda: integrity_rules(live))
         store = ObjectStore(
             ledger,
             fleet,
@@ -130,6 +133,7 @@ async def open_house(
             live=writes,
             reads=reads,
             room=room,
+            integrity=integrity,
         )
         try:
             yield House(
@@ -143,6 +147,7 @@ async def open_house(
                 writes=writes,
                 reads=reads,
                 room=room,
+                integrity=integrity,
             )
         finally:
             await fleet.aclose()
@@ -166,6 +171,16 @@ async def enter_settings(
         return await enter_buckets(tx, tenants, now_us)
 
     return await ledger.write(enter)
+
+
+def integrity_rules(live: LiveSettings) -> IntegrityRules:
+    """Return what the configuration of the moment asks of digests."""
+    settings = live.current.integrity
+    return IntegrityRules(
+        is_enabled=settings.enabled,
+        verifies_reads=settings.verify_on_read,
+        verifies_copies=settings.verify_on_replicate,
+    )
 
 
 def upload_limits(live: LiveSettings) -> UploadLimits:

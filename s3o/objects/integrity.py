@@ -91,9 +91,7 @@ class Integrity:
             )
             try:
                 await self._ledger.write(
-                    partial(
-                        mark_suspect, version_id=version.version_id, place=place
-                    )
+                    partial(mark_suspect, version_id=version.version_id, place=place)
                 )
             except LedgerError:
                 continue

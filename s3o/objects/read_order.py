@@ -13,9 +13,7 @@ from s3o.model.values import Location, LocationState
 _SERVING = frozenset({LocationState.LIVE, LocationState.SUSPECT})
 
 
-def order_for_read(
-    fleet: Fleet, locations: Iterable[Location]
-) -> tuple[Location, ...]:
+def order_for_read(fleet: Fleet, locations: Iterable[Location]) -> tuple[Location, ...]:
     """Return the copies to ask, the best first; equals stay in the ledger's order."""
 
     def rank(place: Location) -> tuple[bool, bool, bool]:
