@@ -46,6 +46,10 @@ bench *arguments:
 fuzz seconds="60" *targets:
     sh fuzz/run.sh {{seconds}} {{targets}}
 
+# kill -9 under load with every service on; see tests/torture.
+torture *arguments:
+    {{python}} -m tests.torture {{arguments}}
+
 # Build the documentation into docs/_build/html.
 docs:
     sh docs/build.sh
