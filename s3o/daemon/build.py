@@ -20,6 +20,8 @@ from s3o.ledger.quotas import sync_quotas
 from s3o.ledger.seam import Engine, Tx
 from s3o.model.seams import Clock, Entropy, Observer, Transform
 from s3o.model.values import Bucket
+from s3o.objects.announce import Announcer
+from s3o.objects.blob_copies import BlobCopier
 from s3o.objects.buckets import BucketDirectory, enter_buckets
 from s3o.objects.integrity import Integrity, IntegrityRules
 from s3o.objects.live import LiveReads, LiveWrites
@@ -77,6 +79,7 @@ class House:
     fleet: Fleet
     buckets: BucketDirectory
     store: ObjectStore
+    blob_copier: BlobCopier
     writes: LiveWrites
     reads: LiveReads
     room: RoomMaker
@@ -135,6 +138,18 @@ async def open_house(
             room=room,
             integrity=integrity,
         )
+        blob_copier = BlobCopier(
+            ledger,
+            fleet,
+            observer,
+            world.clock,
+            world.entropy,
+            cluster_id=cluster,
+            live=writes,
+            reads=reads,
+            announcer=Announcer(ledger, fleet, observer, world.clock, room),
+            room=room,
+        )
         try:
             yield House(
                 live=live,
@@ -144,6 +159,7 @@ async def open_house(
                 fleet=fleet,
                 buckets=buckets,
                 store=store,
+                blob_copier=blob_copier,
                 writes=writes,
                 reads=reads,
                 room=room,

@@ -63,7 +63,7 @@ class IntentRow:
     part_sizes: tuple[int, ...] = ()
     part_checksums: tuple[str, ...] = ()
     layout: tuple[tuple[int, int, int], ...] = ()
-    upload_id: UploadId | None = None  # of parts and completions
+    upload_id: UploadId | None = None  # of parts and completions; of copies: a native
     part_number: int | None = None
     pinned_blobs: tuple[int, ...] = ()
 
@@ -102,6 +102,8 @@ async def release_taken(
         size_bytes=intent.stored_bytes,
         reason=reason,
         is_ambiguous=is_ambiguous,
+        # A copy that went into a native upload: the backend's own id of it.
+        backend_upload_id=intent.upload_id if intent.kind is IntentKind.COPY else None,
     )
     await enqueue(tx, discard, moves, now_us)
 

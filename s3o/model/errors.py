@@ -610,6 +610,14 @@ class WriteLost(CapacityError):
     storage_key: str
 
 
+@dataclass(eq=False)
+class CopyObsolete(CapacityError):
+    """Nobody needs the copy: its version is gone, or has a good one on that backend."""
+
+    version_id: str
+    backend: str
+
+
 # ---- one backend
 
 

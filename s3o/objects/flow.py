@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 
 from s3o.model import limits
-from s3o.model.seams import DigestedSource, Transform
+from s3o.model.seams import ByteSource, Transform
 from s3o.policy.identity import IdentityTransform
 
 
@@ -37,7 +37,7 @@ class ReplayBudget:
 class ReplayableSource:
     """A body that can start again while everything read so far is still kept."""
 
-    def __init__(self, inner: DigestedSource, window_bytes: int) -> None:
+    def __init__(self, inner: ByteSource, window_bytes: int) -> None:
         self._inner = inner
         self._window_bytes = window_bytes
         self._kept: list[bytes] | None = []

@@ -375,6 +375,7 @@ _CAPACITIES: dict[type[S3OError], Row] = {
     errors.Overloaded: _later(503, "SlowDown", _SLOW_DOWN),
     errors.BackendsFailed: _BACKENDS_FAILED,
     errors.WriteLost: _later(503, "SlowDown", _SLOW_DOWN),
+    errors.CopyObsolete: _later(503, "SlowDown", _SLOW_DOWN),
     errors.CapacityError: _later(503, "SlowDown", _SLOW_DOWN),
 }
 

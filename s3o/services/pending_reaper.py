@@ -175,8 +175,9 @@ class PendingReaper:
             return await self._resume_complete(intent.upload_id)
         if intent.kind is IntentKind.PART:
             return await self._drop_part(intent)
-        if intent.kind is not IntentKind.OBJECT:
-            return None  # copies know what becomes of theirs
+        if intent.kind is IntentKind.COPY:
+            return await self._drop(intent)  # another copy costs less than a doubt
+        assert intent.kind is IntentKind.OBJECT, intent.kind
         backend = self._fleet.find(intent.backend)
         if backend is None:
             return await self._drop(intent)

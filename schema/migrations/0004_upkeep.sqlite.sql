@@ -9,6 +9,11 @@ CREATE INDEX objects_sequence ON objects (sequence);
 
 CREATE INDEX tombstones_sequence ON tombstones (sequence);
 
+-- From a location to its key: locations know their version only.
+CREATE INDEX objects_version ON objects (version_id);
+
+CREATE INDEX noncurrent_versions_version ON noncurrent_versions (version_id);
+
 -- A backend that is being emptied, is empty, is being taken out of the ledger, or was
 -- while the configuration still has it; no row is an ordinary backend. is_purging: its
 -- bytes are deleted, too.

@@ -29,6 +29,8 @@ from s3o.model.values import (
     Traits,
     WriteConditions,
 )
+from s3o.objects.announce import Announcer
+from s3o.objects.blob_copies import BlobCopier
 from s3o.objects.integrity import Integrity, IntegrityRules
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.room import RoomMaker
@@ -50,6 +52,7 @@ from tests.fakes.sources import BytesSource
 
 KEY = ObjectKey("cat.jpg")
 GIB = 1024**3
+SINGLE_PUT_BYTES = 4 * 1024**2  # of a copy; beyond it goes into a native upload
 # Silence of the reaper, readers' grace, the repeats of an ambiguous name; with margins.
 WAITS_S = (2, 301, 2, 301, 3_601, 86_401)
 
@@ -66,6 +69,7 @@ class House:
     rig: Rig
     ledger: Ledger
     store: ObjectStore
+    blob_copier: BlobCopier
     bucket: Bucket
     cleanup: CleanupQueue
     reaper: PendingReaper
@@ -313,10 +317,24 @@ def _assemble(
         poke_cleanup=cleanup.poke,
         stopping=stopping,
     )
+    blob_copier = BlobCopier(
+        ledger,
+        rig.fleet,
+        rig.observer,
+        rig.clock,
+        SeededEntropy(0, "copies"),
+        cluster_id="c" * 32,
+        live=live,
+        reads=reads,
+        announcer=Announcer(ledger, rig.fleet, rig.observer, rig.clock, room),
+        room=room,
+        single_put_bytes=SINGLE_PUT_BYTES,
+    )
     return House(
         rig=rig,
         ledger=ledger,
         store=store,
+        blob_copier=blob_copier,
         bucket=bucket,
         cleanup=cleanup,
         reaper=reaper,
