@@ -4,15 +4,22 @@ The client sends the least that all of them take: no checksum headers, no traile
 ACL, no tags. Only what some provider takes away from that, or what it promises beyond
 it, is here; nothing else in the product asks which provider it talks to.
 
-A profile is chosen by name, or by the endpoint's host. Source: the providers' S3
-compatibility pages, and tests/real against the servers that can be run.
+A profile is chosen by name, or by the endpoint's host. A server that nothing is known
+of gets the generic one, which asks for whole blobs only: a provider that keeps parts or
+copies in other ways than AWS cannot be told by any answer (rclone calls itself
+AmazonS3), and would show it when a client's upload is to be completed.
+
+Source: the providers' S3 compatibility pages, and tests/real against the servers that
+can be run.
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from s3o.model.names import ProfileName
 from s3o.model.values import Traits
 
+GENERIC: Final = "generic"
 _ALL = Traits(has_multipart=True, can_copy=True, can_copy_part=True)
 
 
@@ -65,7 +72,15 @@ PROFILES: tuple[Profile, ...] = (
     Profile(name="minio"),
     # Its Complete refuses to leave a part out, but which parts there are is not ours to
     # know after a failed attempt: so parts are blobs.
-    Profile(name="ceph", traits=Traits(can_copy=True)),
+    Profile(
+        name="ceph",
+        hosts=(
+            ".digitaloceanspaces.com",
+            ".linodeobjects.com",
+            ".your-objectstorage.com",
+        ),
+        traits=Traits(can_copy=True),
+    ),
     # s3api answers the streaming signature with 501.
     Profile(
         name="swift",
@@ -79,7 +94,8 @@ PROFILES: tuple[Profile, ...] = (
         # its copies keep the source's metadata beside the new; it knows no part copies.
         traits=Traits(),
     ),
-    Profile(name="generic"),
+    # What none of the above refuses; a name gives it the rest.
+    Profile(name=GENERIC, traits=Traits()),
 )
 _BY_NAME = {profile.name: profile for profile in PROFILES}
 
@@ -95,4 +111,4 @@ def choose_profile(host: str, name: ProfileName | None = None) -> Profile:
             for suffix in profile.hosts
         ):
             return profile
-    return _BY_NAME["generic"]
+    return _BY_NAME[GENERIC]

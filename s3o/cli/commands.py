@@ -99,13 +99,14 @@ def validate(options: argparse.Namespace) -> int:
     import os
 
     from s3o.config import ConfigError, advise, load
+    from s3o.daemon.advice import advise_on_profiles
 
     path = str(options.config)
     try:
         settings = load(path, os.environ)
     except ConfigError as error:
         return _tell_problems(path, error)
-    for advice in advise(settings):
+    for advice in (*advise(settings), *advise_on_profiles(settings)):
         print(f"warning: {advice}", file=sys.stderr)
     print(f"config {path}: valid")
     print(f"  backends: {len(settings.backends)}")

@@ -24,6 +24,7 @@ from s3o.admin.jobs import Jobs
 from s3o.config import advise, load
 from s3o.config.settings import Settings
 from s3o.daemon.admin import make_admin
+from s3o.daemon.advice import advise_on_profiles
 from s3o.daemon.build import House, Observed, World, build_observed, open_house
 from s3o.daemon.doors import Doors
 from s3o.daemon.environment import send_datagram
@@ -197,7 +198,7 @@ async def _serve(
 def say_started(house: House) -> None:
     """Log what is served."""
     settings = house.live.current
-    for advice in advise(settings):
+    for advice in (*advise(settings), *advise_on_profiles(settings)):
         house.observed.observer.note(Happened(level="warning", message=str(advice)))
     fields = (
         ("version", __version__),

@@ -6,10 +6,10 @@ wrong one must fail, or the quirk would not be there and the profile not needed.
 
 import pytest
 
-from s3o.backends.profiles import PROFILES
+from s3o.backends.profiles import PROFILES, choose_profile
 from s3o.model import limits
 from s3o.model.errors import BackendRefused, BlobMissing
-from s3o.model.values import BlobHeaders, Interval
+from s3o.model.values import BlobHeaders, Interval, Traits
 from tests.contract.factories import CountingMeter
 from tests.contract.subject import PLAIN, name_of
 from tests.fakes.s3_objects import delete_objects
@@ -274,6 +274,11 @@ async def test_part_left_out_is_refused_by_who_wants_all(provider_name: str) -> 
 
     async with open_provider(CountingMeter(), provider_name, quirks) as right:
         assert not right.backend.traits.has_multipart
+
+
+def test_unknown_provider_is_asked_for_whole_blobs_only() -> None:
+    """rclone and Ceph do not say who they are, and other Complete is no Complete."""
+    assert Traits() == choose_profile("10.0.0.1").traits
 
 
 async def test_copy_of_rclone_keeps_what_it_should_not() -> None:

@@ -47,7 +47,7 @@ INSIDE = b"<Error><Code>%s</Code><Message>later</Message></Error>"
 async def house() -> AsyncIterator[S3House]:
     """A provider that does everything, before it misbehaves."""
     async with trio.open_nursery() as nursery:
-        house = S3House(nursery, settings_of(profile="generic"))
+        house = S3House(nursery, settings_of(profile="minio"))
         yield house
         await house.backend.aclose()
         assert limits.BACKEND_CONNECTIONS == house.pool.free_slots, "a slot leaked"

@@ -20,6 +20,12 @@ backends:
 """
 
 
+S3_BACKEND = """\
+  - {name: c, endpoint: "http://h", bucket: one, access_key_id: a,
+     secret_access_key: b, quota_bytes: 1}
+"""
+
+
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     """A good config.yaml in the working directory."""
@@ -176,3 +182,12 @@ def test_command_lines_that_make_no_sense_end_with_2(words, message, capsys):
     out, err = capsys.readouterr()
     assert (2, "") == (code, out)
     assert message in err
+
+
+def test_validate_names_a_backend_whose_provider_is_unknown(config, capsys):
+    """It works, but with whole blobs only."""
+    config.write_text(CONFIG + S3_BACKEND)
+    code = main(["validate"])
+
+    assert 0 == code
+    assert "warning: backends[c].profile is not set" in capsys.readouterr().err

@@ -8,6 +8,8 @@ from trio.testing import MockClock
 
 from s3o.backends.fleet import Fleet
 from s3o.config import settings_from
+from s3o.config.settings import Settings
+from s3o.daemon.advice import advise_on_profiles
 from s3o.daemon.backends import CHECK_S, build_fleet
 from s3o.model.errors import InvalidArgument
 from s3o.net.client import Network, system_network
@@ -29,9 +31,9 @@ BACKEND = {
 }
 
 
-async def build(network: Network, backends: Sequence[dict[str, object]]) -> Fleet:
-    """Make a fleet as the daemon does."""
-    settings = settings_from(
+def settings_with(backends: Sequence[dict[str, object]]) -> Settings:
+    """Settings with these backends."""
+    return settings_from(
         {
             "server": {"listen_addr": "127.0.0.1:0"},
             "buckets": [{"name": "photos", "credentials": [{"token": "long-token"}]}],
@@ -39,9 +41,25 @@ async def build(network: Network, backends: Sequence[dict[str, object]]) -> Flee
             "backends": list(backends),
         }
     )
+
+
+async def build(network: Network, backends: Sequence[dict[str, object]]) -> Fleet:
+    """Make a fleet as the daemon does."""
     return await build_fleet(
-        settings, RecordingObserver(), ManualClock(), SeededEntropy(), network
+        settings_with(backends),
+        *(RecordingObserver(), ManualClock(), SeededEntropy(), network),
     )
+
+
+def test_backend_of_an_unknown_provider_is_advised_on() -> None:
+    """Whoever names it gets native uploads and copies; generic keeps us quiet."""
+    known = BACKEND | {"endpoint": "https://s3.wasabisys.com", "name": "known"}
+    named = BACKEND | {"profile": "minio", "name": "named"}
+    quiet = BACKEND | {"profile": "generic", "name": "quiet"}
+    disk = {"type": "directory", "path": "/d", "name": "disk", "quota_bytes": 1}
+
+    (advice,) = advise_on_profiles(settings_with([BACKEND, known, named, quiet, disk]))
+    assert advice.startswith("backends[one].profile is not set")
 
 
 async def test_unusable_endpoint_is_named() -> None:

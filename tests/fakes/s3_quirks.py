@@ -77,10 +77,21 @@ PROVIDERS: dict[str, Quirks] = {
         capitalises_metadata=True,
         create_root="InitiateMultipartUpload",
     ),
+    # Nobody we know: the worst of all.
     "generic": Quirks(
+        refuses_checksums=True,
         needs_content_md5_on_delete=True,
         honours_encoding_type=False,
         has_opaque_etags=True,
         has_versioning_query=False,
+        needs_all_parts=True,
+        needs_equal_parts=True,
+        max_part_number=1000,
+        has_part_copy=False,
+        copies_keep_metadata=True,
+        capitalises_metadata=True,
+        wraps_errors=True,
+        lists_without_markers=True,
+        no_upload_code="NoSuchKey",
     ),
 }
