@@ -63,11 +63,11 @@ class When:
 CREATES = When(header=("if-none-match", "*"), values=(ABSENT,))
 
 
-def matches(value: str, *, etag: str = "", is_delete: bool = False) -> When:
+def matches(value: str, *, is_delete: bool = False) -> When:
     """If-Match; a DELETE of nothing succeeds whatever its condition."""
     value = value or NEVER_THERE
     values = (value, ABSENT) if is_delete else (value,)
-    return When(header=("if-match", f'"{etag or value}"'), values=values)
+    return When(header=("if-match", f'"{value}"'), values=values)
 
 
 def md5_of(body: bytes) -> str:
@@ -130,10 +130,10 @@ class Witness:
         """The header that goes with a value."""
         return LABEL, f"{self.tenant.canary}-{value[:12]}"
 
-    def etag_of(self, value: str) -> str:
-        """An ETag that a value has, by chance not the only one."""
+    def etag_of(self, value: str) -> str | None:
+        """The only ETag that a value may have; None: a copy may have another one."""
         found = [etag for etag, known in self.values.items() if known == value]
-        return found[-1] if found else value
+        return found[0] if len(found) == 1 else None
 
     def note_death(self, carried: Callable[[object], bool] | None = None) -> None:
         """A process is gone: whatever it had not answered is lost.

@@ -54,7 +54,9 @@ class Worker:
         if self._chance.random() < 0.5:
             return CREATES
         value = self._witness.last_seen(key)
-        return matches(value, etag=self._witness.etag_of(value))
+        if value and self._witness.etag_of(value) is None:
+            return CREATES
+        return matches(value)
 
     async def _operate(self, client: Client) -> None:
         """One operation."""
@@ -118,8 +120,7 @@ class Worker:
         value = self._witness.last_seen(key)
         headers = ()
         if value and self._chance.random() < 0.2:
-            etag = self._witness.etag_of(value)
-            headers = (("if-none-match", f'"{etag}"'),)
+            headers = (("if-none-match", f'"{value}"'),)
         await self._witness.get(client, self._name, key, patience_s, headers=headers)
 
     async def _delete(
@@ -129,9 +130,7 @@ class Worker:
         if when is CREATES:
             when = None
         elif when is not None:
-            value = when.values[0]
-            etag = self._witness.etag_of(value)
-            when = matches(value, etag=etag, is_delete=True)
+            when = matches(when.values[0], is_delete=True)
         await self._witness.delete(
             client, self._name, key, when=when, patience_s=patience_s
         )
