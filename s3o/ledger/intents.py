@@ -37,7 +37,10 @@ Choose = Callable[[Sequence[QuotaRow]], Sequence[BackendName]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewIntent:
-    """One write to one backend that is about to begin; sizes in bytes."""
+    """One write to one backend that is about to begin; sizes in bytes.
+
+    blob: which one of the version's; of several, none is ever promoted by itself.
+    """
 
     storage_key: StorageKey
     bucket_id: BucketId
@@ -51,6 +54,7 @@ class NewIntent:
     now_us: int
     owner: str
     kind: str = IntentKind.OBJECT
+    blob: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ async def open_intent(tx: Tx, intent: NewIntent, choose: Choose) -> OpenedIntent
         key=intent.key,
         version_id=intent.version_id,
         sequence=sequence,
+        blob=intent.blob,
         size=intent.size,
         stored_bytes=intent.stored_size,
         conditions=rows.conditions_text(intent.conditions),

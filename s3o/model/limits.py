@@ -60,9 +60,10 @@ REPLAY_TOTAL_BYTES = 96 * MIB  # over all writes: 64 of them stay under 400 MiB
 CHECKED_BYTES = MIB  # a body that is judged before the first byte goes out
 CHECKED_TOTAL_BYTES = 64 * MIB  # over all reads; then they are judged at the last byte
 COPY_REPLAY_BYTES = MIB  # kept per background copy, for a broken keep-alive connection
-COPY_PART_BYTES = 256 * MIB  # of a blob that is too large for one PUT
+COPY_PART_BYTES = 256 * MIB  # of a blob that is too large for one PUT or copy
 PUT_BYTES = 5 * GIB  # AWS: one PUT or part
 PART_MIN_BYTES = 5 * MIB  # AWS: every part but the last
+COPIES_AT_ONCE = 8  # provider calls of one copied object; they cost us no bytes
 CREATE_BUCKET_XML_BYTES = 64 * KIB
 
 # Connections.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from s3o.model.limits import PART_MIN_BYTES, PARTS
+from s3o.model.limits import PART_MIN_BYTES, PARTS, PUT_BYTES
 from s3o.model.names import (
     BackendName,
     BucketId,
@@ -306,7 +306,7 @@ class Traits:
 
     needs_equal_parts: all native parts but the last must have one size (R2).
     min_part_bytes: of all native parts but the last. max_part_number: parts with a
-    higher one become blobs of their own.
+    higher one become blobs of their own. max_copy_bytes: of one copy, whole or part.
     """
 
     has_multipart: bool = False  # native multipart uploads
@@ -315,6 +315,7 @@ class Traits:
     can_copy_part: bool = False  # an interval of a blob as a native part
     min_part_bytes: int = PART_MIN_BYTES
     max_part_number: int = PARTS
+    max_copy_bytes: int = PUT_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

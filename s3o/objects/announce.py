@@ -114,8 +114,12 @@ class Announcer:
             partial(commit_object, commit=commit), commit.storage_key, drop
         )
         if committed.displaced:
-            self._room.poke()
+            self.poke()
         return committed
+
+    def poke(self) -> None:
+        """There is something to clean up."""
+        self._room.poke()
 
     async def settle(
         self,

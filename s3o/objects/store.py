@@ -38,6 +38,7 @@ from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.part_copies import PartCopier
 from s3o.objects.read import ObjectReader
 from s3o.objects.room import RoomMaker
+from s3o.objects.server_copies import ServerCopier
 from s3o.objects.upload_binding import UploadBinder
 from s3o.objects.upload_completion import Completer
 from s3o.objects.upload_parts import PartWriter
@@ -103,18 +104,15 @@ class ObjectStore:
             failover=failover,
             hashes=lambda: integrity is not None and integrity.rules.is_enabled,
         )
-        self.copier = Copier(
-            ledger,
-            fleet,
-            transform,
-            self._writer,
-            observer,
-            clock,
-            entropy,
+        server_copier = ServerCopier(
+            *(ledger, fleet, observer, clock, entropy),
             cluster_id=cluster_id,
             live=live,
-            reads=reads,
             announcer=announcer,
+        )
+        self.copier = Copier(
+            *(fleet, transform, self._writer, server_copier, observer, clock),
+            reads=reads,
         )
         self.uploads = _make_uploads(
             ledger,

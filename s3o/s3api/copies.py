@@ -16,7 +16,7 @@ from s3o.model.values import (
     ObjectVersion,
     StoredObject,
 )
-from s3o.objects.copy import CopyCall
+from s3o.objects.server_copies import CopyCall
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
 from s3o.s3api.operation import OBJECT_HEADERS, Level, Operation
@@ -26,7 +26,6 @@ from s3o.wire.copy_source import (
     COPY_SOURCE,
     SOURCE_CONDITIONS,
     CopySource,
-    check_copied_size,
     check_source_conditions,
     is_replacing,
     parse_copy_source,
@@ -86,7 +85,6 @@ class ObjectCopies:
 
         async def copy() -> ObjectVersion:
             source = await find_source(call, self._objects, source_bucket, wanted)
-            check_copied_size(source.version.size)
             return await self._objects.copier.copy(
                 CopyCall(
                     source_bucket=source_bucket,

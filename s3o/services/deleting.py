@@ -7,7 +7,9 @@ whatever the ledger says: somebody may have edited it, and the bucket on the bac
 hold more than ours.
 
 A backend's own multipart upload is aborted, and its name deleted as well: a Complete
-that was sent and given up may have made an object of it, however late.
+that was sent and given up may have made an object of it, however late. An attempt of a
+blob too large for one call was such an upload, too, whose id died with its process: all
+uploads under its name are aborted. The name is the evidence, for it has no other use.
 """
 
 from collections.abc import Sequence
@@ -48,6 +50,7 @@ async def delete_blobs(
         else:
             refused[row.storage_key] = error
     await _abort_uploads(backend, rows, refused)
+    await _abort_nameless(backend, rows, refused)
     names = [name for name in dict.fromkeys(names) if name not in refused]
     outcomes = await backend.delete(names) if names else []
     by_name = {outcome.storage_key: outcome for outcome in outcomes}
@@ -83,6 +86,37 @@ async def _abort_uploads(
                 nursery.start_soon(abort, row.storage_key, row.backend_upload_id)
     if held_back:
         raise held_back[0]
+
+
+async def _abort_nameless(
+    backend: Guarded,
+    rows: Sequence[CleanupRow],
+    refused: dict[StorageKey, BackendError],
+) -> None:
+    """Abort whatever uploads lie under the names of large attempts; see above."""
+    for row in rows:
+        if row.storage_key in refused or not _may_be_an_upload(backend, row):
+            continue
+        try:
+            page = await backend.list_uploads(row.storage_key)
+            for upload in page.uploads:
+                if upload.name == row.storage_key:
+                    await backend.abort_upload(row.storage_key, upload.upload_id)
+        except BackendCircuitOpen:
+            raise
+        except BackendError as error:
+            refused[row.storage_key] = error
+
+
+def _may_be_an_upload(backend: Guarded, row: CleanupRow) -> bool:
+    traits = backend.traits
+    return (
+        row.is_ambiguous
+        and traits.has_multipart
+        and row.backend_upload_id is None
+        and not row.is_imported
+        and row.stored_bytes > traits.max_copy_bytes
+    )
 
 
 def is_hopeless(error: BackendError) -> bool:

@@ -1,11 +1,11 @@
 -- name: insert_intent
 INSERT INTO pending_objects (
     storage_key, kind, backend_name, bucket_id, object_key, version_id, sequence,
-    size, stored_bytes, conditions, content_type, storage_class,
+    blob, size, stored_bytes, conditions, content_type, storage_class,
     headers, metadata, tags, owner, created_at
 ) VALUES (
     :storage_key, :kind, :backend_name, :bucket_id, :key, :version_id, :sequence,
-    :size, :stored_bytes, :conditions, :content_type, :storage_class,
+    :blob, :size, :stored_bytes, :conditions, :content_type, :storage_class,
     :headers, :metadata, :tags, :owner, :now_us
 );
 

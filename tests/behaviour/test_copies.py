@@ -1,6 +1,7 @@
 """CopyObject through the front door: answers, what is kept, and what it costs."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -366,9 +367,11 @@ async def test_a_body_is_not_expected() -> None:
         assert 404 == (await service.ask("HEAD", "/photos/b")).status
 
 
-async def test_no_source_is_over_five_gib() -> None:
-    """As AWS: what is larger is copied by parts."""
+async def test_no_source_over_five_gib_passes_through_here() -> None:
+    """As AWS: where the backend cannot copy it by itself, the client copies parts."""
     async with open_service() as service:
+        backend = service.backends["one"]
+        backend.traits = replace(backend.traits, can_copy=False)
         await put(service)
         before = service.blobs()
         size = 5 * GIB + 1
