@@ -38,6 +38,10 @@ lint:
 types:
     {{bin}}/mypy
 
+# Play seeds of the simulation: `just sim --seeds A-B --record FILE`, `--seed N`.
+sim *arguments:
+    {{python}} -m tests.simulation {{arguments}}
+
 # CPU per request, as ratios to the floor in the same run.
 bench *arguments:
     {{python}} -m tests.bench {{arguments}}

@@ -101,6 +101,7 @@ class Life:
             self.calls += 1
             if self.calls == self._crash_at_call:
                 self.is_struck = True
+                self._outside.sometimes["process ended at call"] += 1
                 self.die()
         if self.is_dead:
             raise SimCrash

@@ -6,7 +6,8 @@ from typing import Protocol
 import trio
 
 from s3o.model.names import BackendName
-from tests.simulation.life import Life
+from tests.fakes.faults import Fault
+from tests.simulation.life import UNAVAILABLE, Life
 from tests.simulation.outside import Outside
 from tests.simulation.swarm import Swarm
 
@@ -29,6 +30,8 @@ def unleash(nursery: trio.Nursery, run: Played) -> None:
     nursery.start_soon(_watch, run)
     if run.swarm.is_losing:
         nursery.start_soon(_lose, run)
+    if run.swarm.is_down_at_times:
+        nursery.start_soon(_outages, run)
     if run.swarm.is_draining:
         nursery.start_soon(_drain, run)
 
@@ -54,6 +57,26 @@ async def _watch(run: Played) -> None:
     while True:
         await trio.sleep(CHECK_S)
         run.outside.check_locations()
+
+
+async def _outages(run: Played) -> None:
+    """Let a provider, or the ledger, be gone for a while."""
+    chance = Random(f"{run.swarm.seed}/outages")
+    rates = run.outside.rates
+    while True:
+        await trio.sleep(chance.uniform(20, 120))
+        if chance.random() < 0.3:
+            run.outside.sometimes["ledger down"] += 1
+            before = rates.get(UNAVAILABLE, 0.0)
+            rates[UNAVAILABLE] = 1.0
+            await trio.sleep(chance.uniform(5, 60))
+            rates[UNAVAILABLE] = before
+        else:
+            run.outside.sometimes["provider down"] += 1
+            plan = run.outside.backends[chance.choice(list(run.swarm.quotas))].faults
+            plan.down = chance.choice((Fault.UNREACHABLE, Fault.HANG, Fault.FORBIDDEN))
+            await trio.sleep(chance.uniform(5, 300))
+            plan.down = None
 
 
 async def _lose(run: Played) -> None:

@@ -54,6 +54,7 @@ class Swarm:
     skew_s: float = 0.0
     is_losing: bool = False
     is_draining: bool = False
+    is_down_at_times: bool = False
     wired: tuple[str, ...] = ()
     network: dict[str, float] = field(default_factory=dict)
 
@@ -108,6 +109,7 @@ def draw(seed: int) -> Swarm:
         skew_s=chance.choice((0.0, 0.0, 5.0, 600.0)),
         is_losing=is_verified and chance.random() < 0.5,
         is_draining=len(names) > 2 and chance.random() < 0.4,
+        is_down_at_times=chance.random() < 0.3,
     )
 
 
