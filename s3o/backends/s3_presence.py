@@ -10,6 +10,8 @@ from s3o.model.errors import BackendError, BackendRefused, BlobMissing
 from s3o.model.names import StorageKey
 from s3o.wire.sigv4 import EMPTY_SHA256
 
+NO_BUCKET_CODE = "NoSuchBucket"
+
 
 class Presence:
     """Tells absent from refused in one bucket."""
@@ -26,7 +28,14 @@ class Presence:
             path=self._bucket_path,
             payload_hash=EMPTY_SHA256,
         )
-        await self._caller.ask(call, 0)
+        try:
+            await self._caller.ask(call, 0)
+        except BackendRefused as refused:
+            if refused.status == 404 and not refused.code:
+                # No document says so, but nothing else was asked for: the breaker
+                # must hear that every call will fail.
+                refused.code = NO_BUCKET_CODE
+            raise
 
     async def explain(
         self, refused: BackendRefused, storage_key: StorageKey

@@ -68,9 +68,13 @@ class Faulty:
         """Make one call."""
         return await CALLS[operation](self)
 
+    def plant(self, operation: str, fault: S3Fault) -> None:
+        """Let the next request of a call meet fault."""
+        self.provider.server.plant(operation.partition(" ")[0], fault)
+
     async def fail(self, operation: str, fault: S3Fault) -> BackendError | None:
         """Make one call that meets fault; returns its error."""
-        self.provider.server.plant(operation, fault)
+        self.plant(operation, fault)
         try:
             await self.call(operation)
         except BackendError as error:
@@ -106,10 +110,18 @@ async def _delete_many(faulty: Faulty) -> object:
 CALLS: dict[str, Callable[[Faulty], Awaitable[object]]] = {
     "PutObject": _put,
     "GetObject": lambda faulty: faulty.read(),
+    "GetObject of a range": lambda faulty: faulty.read(Interval(1000, 200_000)),
     "HeadObject": lambda faulty: faulty.guarded.head(SOURCE),
     "ListObjectsV2": lambda faulty: faulty.guarded.list_page(""),
     "DeleteObject": _delete,
     "DeleteObjects": _delete_many,
+    "HeadBucket": lambda faulty: faulty.guarded.probe(),
+    "CreateMultipartUpload": lambda faulty: faulty.guarded.create_upload(NAME, PLAIN),
+    "AbortMultipartUpload": lambda faulty: faulty.guarded.abort_upload(
+        TARGET, faulty.upload_id
+    ),
+    "ListParts": lambda faulty: faulty.guarded.list_parts(TARGET, faulty.upload_id),
+    "ListMultipartUploads": lambda faulty: faulty.guarded.list_uploads(""),
     "UploadPart": lambda faulty: faulty.guarded.upload_part(
         TARGET, faulty.upload_id, 2, BytesSource(BODY)
     ),
@@ -125,10 +137,16 @@ every_call = pytest.mark.parametrize("operation", CALLS)
 WITH_DOCUMENT = (
     "ListObjectsV2",
     "DeleteObjects",
+    "CreateMultipartUpload",
+    "ListParts",
+    "ListMultipartUploads",
     "CompleteMultipartUpload",
     "CopyObject",
     "UploadPartCopy",
 )
+BODILESS = {"DeleteObject", "AbortMultipartUpload", "HeadBucket"}
+OF_BYTES = ("GetObject", "GetObject of a range")
+WITHOUT_BODY = sorted(CALLS.keys() - {*WITH_DOCUMENT, *OF_BYTES})
 
 
 @asynccontextmanager
@@ -172,7 +190,7 @@ async def test_call_without_a_fault_succeeds(operation: str) -> None:
         await faulty.call(operation)
 
         assert BreakerState.CLOSED is faulty.breaker.state
-        assert 1 <= faulty.provider.server.count(operation)
+        assert 1 <= faulty.provider.server.count(operation.partition(" ")[0])
 
 
 @every_call
@@ -240,13 +258,44 @@ async def test_error_within_a_success_is_an_error(operation: str) -> None:
         assert faulty.provider.server.bucket.find(TARGET) is None
 
 
-@pytest.mark.parametrize("operation", ["GetObject", *WITH_DOCUMENT])
+@pytest.mark.parametrize("operation", [*OF_BYTES, *WITH_DOCUMENT])
 async def test_slow_answer_that_moves_is_waited_for(
     operation: str, autojump_clock: MockClock
 ) -> None:
     """There is a bound on silence, none on slowness, until a document is endless."""
     async with open_faulty() as faulty:
-        faulty.provider.server.drop_bytes = 100_000 if operation == "GetObject" else 200
+        faulty.provider.server.drop_bytes = 100_000 if operation in OF_BYTES else 200
+        assert await faulty.fail(operation, S3Fault.SLOW_DRIP) is FINE
+
+        assert BreakerState.CLOSED is faulty.breaker.state
+
+
+@pytest.mark.parametrize("operation", WITHOUT_BODY)
+async def test_slow_head_is_waited_for_as_long_as_for_a_silent_one(
+    operation: str, autojump_clock: MockClock
+) -> None:
+    """A head is whole within the timeout, or a provider could hold us for hours."""
+    clock = TrioClock()
+    async with open_faulty() as faulty:
+        server = faulty.provider.server
+        server.drop_bytes, server.drop_s = 1, 7.0
+        began_s = clock.monotonic_s()
+        error = await faulty.fail(operation, S3Fault.SLOW_DRIP)
+
+        assert isinstance(error, BackendTimeout)
+        assert not error.is_definite
+        assert TIMEOUT_S <= clock.monotonic_s() - began_s <= 1.2 * TIMEOUT_S
+        assert BreakerState.OPEN is faulty.breaker.state
+
+
+@pytest.mark.parametrize("operation", WITHOUT_BODY)
+async def test_head_that_comes_in_drops_is_read(
+    operation: str, autojump_clock: MockClock
+) -> None:
+    """Slow is not broken."""
+    async with open_faulty() as faulty:
+        server = faulty.provider.server
+        server.drop_bytes, server.drop_s = 1, 0.05
         assert await faulty.fail(operation, S3Fault.SLOW_DRIP) is FINE
 
         assert BreakerState.CLOSED is faulty.breaker.state
@@ -272,7 +321,7 @@ async def test_silence_ends_after_the_timeout(
 async def test_wrong_etag_is_handed_on_as_a_proof_that_fails(operation: str) -> None:
     """The floor above compares it with the MD5 of what was sent."""
     async with open_faulty() as faulty:
-        faulty.provider.server.plant(operation, S3Fault.WRONG_ETAG)
+        faulty.plant(operation, S3Fault.WRONG_ETAG)
         receipt = await faulty.call(operation)
 
         assert getattr(receipt, "etag_is_md5", None) is True
@@ -300,7 +349,7 @@ async def test_listing_that_lags_is_believed_as_a_listing_only() -> None:
         assert BreakerState.CLOSED is faulty.breaker.state
 
 
-@pytest.mark.parametrize("operation", ["GetObject", "HeadObject", "CopyObject"])
+@pytest.mark.parametrize("operation", [*OF_BYTES, "HeadObject", "CopyObject"])
 async def test_blob_not_found_after_its_put_is_missing_for_now(operation: str) -> None:
     """The provider is well; that one copy is not there, and the next call finds it."""
     async with open_faulty() as faulty:
@@ -312,15 +361,58 @@ async def test_blob_not_found_after_its_put_is_missing_for_now(operation: str) -
         assert len(BODY) == (await faulty.provider.backend.head(SOURCE)).stored_bytes
 
 
-@pytest.mark.parametrize("operation", ["UploadPart", "CompleteMultipartUpload"])
-async def test_upload_not_found_after_its_create_is_missing(operation: str) -> None:
+@pytest.mark.parametrize(
+    ("operation", "fault"),
+    [
+        *(
+            (operation, fault)
+            for operation in ("UploadPart", "CompleteMultipartUpload", "ListParts")
+            for fault in (S3Fault.NOT_FOUND, S3Fault.NO_UPLOAD)
+        ),
+        ("UploadPartCopy", S3Fault.NO_UPLOAD),
+    ],
+)
+async def test_upload_not_found_after_its_create_is_missing(
+    operation: str, fault: S3Fault
+) -> None:
     """Of a Complete it is not known whether an earlier one had succeeded."""
+    async with open_faulty() as faulty:
+        error = await faulty.fail(operation, fault)
+
+        assert isinstance(error, UploadMissing)
+        assert (operation != "CompleteMultipartUpload") == error.is_definite
+        assert BreakerState.CLOSED is faulty.breaker.state
+
+
+@pytest.mark.parametrize("fault", [S3Fault.NOT_FOUND, S3Fault.NO_UPLOAD])
+async def test_abort_of_an_upload_not_found_counts_as_done(fault: S3Fault) -> None:
+    """The sweep lists uploads until none is left, so one that is still there is met."""
+    async with open_faulty() as faulty:
+        assert await faulty.fail("AbortMultipartUpload", fault) is FINE
+
+        page = await faulty.provider.backend.list_uploads("")
+        assert [faulty.upload_id] == [one.upload_id for one in page.uploads]
+
+
+@pytest.mark.parametrize("operation", ["HeadBucket", "ListObjectsV2"])
+async def test_bucket_not_found_is_a_refusal(operation: str) -> None:
+    """No blob counts as lost because of it."""
     async with open_faulty() as faulty:
         error = await faulty.fail(operation, S3Fault.NOT_FOUND)
 
-        assert isinstance(error, UploadMissing)
-        assert (operation == "UploadPart") == error.is_definite
-        assert BreakerState.CLOSED is faulty.breaker.state
+        assert isinstance(error, BackendRefused), error
+        assert 404 == error.status
+        assert BreakerState.OPEN is faulty.breaker.state
+
+
+async def test_created_upload_whose_answer_was_lost_is_found_by_the_listing() -> None:
+    """Nobody knows its id, so the sweep must be able to see it."""
+    async with open_faulty() as faulty:
+        error = await faulty.fail("CreateMultipartUpload", S3Fault.NO_LENGTH)
+
+        assert isinstance(error, BackendProtocolError)
+        page = await faulty.provider.backend.list_uploads("")
+        assert [NAME] == [one.name for one in page.uploads if one.name != TARGET]
 
 
 @every_call
@@ -336,9 +428,9 @@ async def test_redirect_is_not_followed(operation: str, fault: S3Fault) -> None:
         # check_clean() sees that nobody else was called
 
 
-@pytest.mark.parametrize("operation", sorted(CALLS.keys() - {"DeleteObject"}))
+@pytest.mark.parametrize("operation", sorted(CALLS.keys() - BODILESS))
 async def test_answer_without_a_length_is_not_believed(operation: str) -> None:
-    """What ends with its connection could be cut anywhere; a 204 has no body."""
+    """What ends with its connection could be cut anywhere."""
     async with open_faulty() as faulty:
         error = await faulty.fail(operation, S3Fault.NO_LENGTH)
 

@@ -51,6 +51,7 @@ class S3Fault(StrEnum):
     WRONG_ETAG = "done, answered with another ETag"
     STALE_LIST = "a listing without the last change"
     NOT_FOUND = "404 of what is there"
+    NO_UPLOAD = "404 of an upload that is there"
     REDIRECT_307 = "307"
     REDIRECT_301 = "301"
     NO_LENGTH = "done, answered without Content-Length"
@@ -144,7 +145,10 @@ class S3Server:
                 answer = error_answer(Refusal(200, "InternalError"))
                 answer.body = b"\n   \n" + answer.body
             case S3Fault.NOT_FOUND:
-                answer = error_answer(Refusal(404, "NoSuchKey"))
+                code = "NoSuchKey" if request.key else "NoSuchBucket"
+                answer = error_answer(Refusal(404, code))
+            case S3Fault.NO_UPLOAD:
+                answer = error_answer(Refusal(404, "NoSuchUpload"))
             case S3Fault.REDIRECT_307 | S3Fault.REDIRECT_301:
                 code = "TemporaryRedirect"
                 if fault is S3Fault.REDIRECT_301:
@@ -179,10 +183,12 @@ class S3Server:
             stream.abort()
             return False
         if fault is S3Fault.SLOW_DRIP:
-            await stream.send_vectored([head])
-            for at in range(0, len(body), self.drop_bytes):
+            # Of an answer without a body it is the head that comes in drops.
+            await stream.send_vectored([head if body else head[:1]])
+            dripping = body or head[1:]
+            for at in range(0, len(dripping), self.drop_bytes):
                 await trio.sleep(self.drop_s)
-                await stream.send_vectored([body[at : at + self.drop_bytes]])
+                await stream.send_vectored([dripping[at : at + self.drop_bytes]])
             return True
         await stream.send_vectored([whole])
         return has_length
