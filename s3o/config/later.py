@@ -32,7 +32,6 @@ LATER = (
     Later(("rebalance", "enabled"), (False,)),
     Later(("replication", "factor"), (1,)),
     Later(("reconcile", "enabled"), (False,)),
-    Later(("lifecycle", "rules"), ((),)),
     Later(("encryption", "enabled"), (False,)),
     Later(("rate_limit", "enabled"), (False,)),
     Later(("cache", "enabled"), (False,)),

@@ -1,15 +1,21 @@
 """The background services of a house, made and connected."""
 
+from collections.abc import Sequence
+
 import trio
 
 from s3o.daemon.build import House
 from s3o.daemon.sharing import leases_of, reader_grace_s
+from s3o.model.tenants import is_account
+from s3o.model.values import Bucket
+from s3o.policy.lifecycle import Expiry
 from s3o.services.breaker_watchdog import BreakerWatchdog
 from s3o.services.cleanup_queue import CleanupQueue
 from s3o.services.heartbeats import Heartbeats
 from s3o.services.ledger_backup import BackupPace, LedgerBackup
 from s3o.services.ledger_check import LedgerCheck
 from s3o.services.ledger_upkeep import LedgerUpkeep
+from s3o.services.lifecycle import Lifecycle, file_expiries
 from s3o.services.multipart_cleanup import MultipartCleanup
 from s3o.services.pending_reaper import PendingReaper, ReaperPace
 from s3o.services.runner import Runner
@@ -35,6 +41,7 @@ class Services:
         self.cleanup = self._make_cleanup_queue()
         self.ledger_backup = self._make_ledger_backup()
         self.ledger_check = self._make_ledger_check()
+        self.lifecycle = self._make_lifecycle()
         self.runner = Runner(
             [
                 self._usage,
@@ -46,6 +53,7 @@ class Services:
                 self._upkeep,
                 self.ledger_backup,
                 self.ledger_check,
+                self.lifecycle,
             ],
             leases_of(house),
             house.observed.observer,
@@ -143,6 +151,20 @@ class Services:
             may_destroy=self._may_destroy,
         )
 
+    def _make_lifecycle(self) -> Lifecycle:
+        house = self._house
+        return Lifecycle(
+            house.ledger,
+            house.observed.observer,
+            house.world.clock,
+            buckets=house.buckets.all,
+            file_rules=lambda bucket: _file_rules(house, bucket),
+            batch=lambda: house.live.current.lifecycle.batch_size,
+            poke_cleanup=self.cleanup.poke,
+            stopping=self._stopping,
+            may_destroy=self._may_destroy,
+        )
+
     def _make_ledger_backup(self) -> LedgerBackup:
         house = self._house
         return LedgerBackup(
@@ -156,6 +178,14 @@ class Services:
             stopping=self._stopping,
             may_destroy=self._may_destroy,
         )
+
+
+def _file_rules(house: House, bucket: Bucket) -> Sequence[Expiry]:
+    """The file's rules are about the file's buckets; accounts have rules of theirs."""
+    if is_account(bucket.owner):
+        return ()
+    rules = house.live.current.lifecycle.rules
+    return file_expiries([(rule.prefix, rule.expiration_days) for rule in rules])
 
 
 def _reaper_pace(house: House) -> ReaperPace:

@@ -15,6 +15,7 @@ _CLUSTER_ID = "cluster_id"
 _EPOCH = "ledger_epoch"
 _CLOCK = "high_water_us"
 _ACCEPTED = "accepted_clusters"
+_BELIEVED = "lifecycle_us"
 _COUNTED = "counted_us"  # schema/queries/objects.sql reads it, too
 
 
@@ -69,6 +70,16 @@ async def count_time(tx: Tx, counted_us: int | None, now_us: int) -> int:
     if stored is None or after_us > before_us:
         await tx.run("put_meta", name=_COUNTED, value=str(after_us))
     return after_us
+
+
+async def believed_us(tx: Tx) -> int | None:
+    """Return the time that lifecycle rules believed last; None: they never ran."""
+    return None if await _read(tx, _BELIEVED) is None else await _number(tx, _BELIEVED)
+
+
+async def note_believed(tx: Tx, time_us: int) -> None:
+    """Write it down."""
+    await tx.run("put_meta", name=_BELIEVED, value=str(time_us))
 
 
 async def accepted_clusters(tx: Tx) -> frozenset[str]:

@@ -226,6 +226,27 @@ class ServiceRan(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleExpired(Fact):
+    """A rule has ended one version of an object; rule is its id."""
+
+    bucket: str
+    key: str
+    version_id: str
+    size: int
+    rule: str
+    prefix: str
+    expiration_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleRan(Fact):
+    """A pass of the lifecycle rules ended; failed: what waits for the next one."""
+
+    deleted: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdminActed(Fact):
     """The admin API was asked for something, and did it or not.
 

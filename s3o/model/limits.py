@@ -114,6 +114,7 @@ CLEANUP_ATTEMPTS = 10
 CLEANUP_BATCH = 1000
 REAPER_BATCH = 200
 TOMBSTONE_BATCH = 500
+LIFECYCLE_PAGE = 1000  # keys looked at in one read
 UPLOAD_BATCH = 500
 
 # Backups of the ledger on backends: one segment, written and read back whole.

@@ -62,6 +62,10 @@ class BucketDirectory:
             raise NoSuchBucket(name)
         return bucket
 
+    def all(self) -> tuple[Bucket, ...]:
+        """Return every bucket that is served, by name."""
+        return tuple(self._buckets[name] for name in sorted(self._buckets))
+
     def owned_by(self, principal: str) -> tuple[Bucket, ...]:
         """Return every bucket of a principal, by name."""
         owned = self._owned.get(principal, {})

@@ -165,6 +165,16 @@ DRAIN_BYTES = _counter(
     "drain_bytes_moved_total", "", "Bytes that left a backend being drained"
 )
 
+LIFECYCLE_DELETED = _counter(
+    "lifecycle_deleted_total", "", "Objects that lifecycle rules have ended"
+)
+LIFECYCLE_FAILED = _counter(
+    "lifecycle_failed_total", "", "Buckets whose lifecycle rules could not be applied"
+)
+LIFECYCLE_RUNS = _counter(
+    "lifecycle_runs_total", "status", "Passes of the lifecycle rules"
+)
+
 SERVICE_RUNS = _counter(
     "service_runs_total", "service status", "Passes of background services"
 )

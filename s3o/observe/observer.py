@@ -71,6 +71,8 @@ class FactObserver:
         self._handle(facts.IntegrityChecked, self._integrity_checked)
         self._handle(facts.CorruptionFound, self._corruption_found)
         self._handle(facts.ServiceRan, self._service_ran)
+        self._handle(facts.LifecycleExpired, self._lifecycle_expired)
+        self._handle(facts.LifecycleRan, self._lifecycle_ran)
         self._handle(facts.AdminActed, self._audit.admin)
         self._handle(facts.JobEnded, self._job_ended)
         self._handle(facts.Happened, self._happened)
@@ -270,6 +272,25 @@ class FactObserver:
                 "report": fact.report,
             },
         )
+
+    def _lifecycle_expired(self, fact: facts.LifecycleExpired) -> None:
+        self._metrics.add(table.LIFECYCLE_DELETED)
+        self._audit.event(
+            "lifecycle.delete",
+            bucket=fact.bucket,
+            key=fact.key,
+            version_id=fact.version_id,
+            size=fact.size,
+            rule=fact.rule,
+            prefix=fact.prefix,
+            expiration_days=fact.expiration_days or 0,
+        )
+
+    def _lifecycle_ran(self, fact: facts.LifecycleRan) -> None:
+        status = "partial" if fact.failed else "success"
+        self._metrics.add(table.LIFECYCLE_RUNS, (status,))
+        if fact.failed:
+            self._metrics.add(table.LIFECYCLE_FAILED, (), fact.failed)
 
     def _job_ended(self, fact: facts.JobEnded) -> None:
         self._audit.event(

@@ -197,7 +197,6 @@ def test_every_section_is_accepted_while_it_asks_for_nothing():
         ("rebalance: {enabled: true}", "rebalance.enabled"),
         ("replication: {factor: 2}", "replication.factor"),
         ("reconcile: {enabled: true}", "reconcile.enabled"),
-        ("lifecycle: {rules: [{prefix: a, expiration_days: 1}]}", "lifecycle.rules"),
         ("encryption: {enabled: true, master_key_file: f}", "encryption.enabled"),
         ("rate_limit: {enabled: true}", "rate_limit.enabled"),
         ("cache: {enabled: true}", "cache.enabled"),
