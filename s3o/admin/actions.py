@@ -4,19 +4,30 @@ To add one: write its function next to its kin and a row here; a command for it 
 in cli/admin_commands. docs/admin.md lists the same routes (a test compares).
 """
 
-from s3o.admin.action import Action, Kind, Parameter, Place
+from s3o.admin.action import BACKEND, Action, Kind, Parameter, Place
+from s3o.admin.dead_letters import (
+    retry_dead_letters,
+    show_dead_letters,
+    write_off_dead_letters,
+)
 from s3o.admin.ledger import accept_ledger, back_up_ledger
 from s3o.admin.show import show_cleanup_queue, show_object, show_status
 from s3o.admin.upkeep import (
     cancel_job,
     flush_usage,
     list_jobs,
+    run_lifecycle,
     set_log_level,
     show_job,
     show_log_level,
 )
 from s3o.services.ledger_backup import LedgerBackup
 
+_CHOSEN = (
+    Parameter(name="ids", kind=Kind.IDS, place=Place.BODY),
+    Parameter(name="all", kind=Kind.FLAG, place=Place.BODY),
+    Parameter(name="backend", place=Place.BODY),
+)
 _JOB_ID = Parameter(name="id", place=Place.PATH, is_required=True)
 
 ACTIONS: tuple[Action, ...] = (
@@ -41,6 +52,46 @@ ACTIONS: tuple[Action, ...] = (
         path="/cleanup-queue",
         summary="What waits to be deleted",
         run=show_cleanup_queue,
+    ),
+    Action(
+        name="DeadLetters",
+        method="GET",
+        path="/dead-letters",
+        summary="Bytes whose deletion failed ten times",
+        parameters=(
+            BACKEND,
+            Parameter(name="after", kind=Kind.COUNT, high=(1 << 63) - 1),
+            Parameter(name="limit", kind=Kind.COUNT, high=1000),
+        ),
+        run=show_dead_letters,
+    ),
+    Action(
+        name="RetryDeadLetters",
+        method="POST",
+        path="/dead-letters/retry",
+        summary="Queue their bytes for deletion again",
+        parameters=_CHOSEN,
+        run=retry_dead_letters,
+    ),
+    Action(
+        name="WriteOffDeadLetters",
+        method="POST",
+        path="/dead-letters/write-off",
+        summary="Release their bytes from the quota: they are gone",
+        parameters=(
+            *_CHOSEN,
+            Parameter(name="confirm", kind=Kind.FLAG, place=Place.BODY),
+        ),
+        run=write_off_dead_letters,
+    ),
+    Action(
+        name="Lifecycle",
+        method="POST",
+        path="/lifecycle",
+        summary="Carry the lifecycle rules out now",
+        run=run_lifecycle,
+        is_job=True,
+        service="lifecycle",
     ),
     Action(
         name="UsageFlush",

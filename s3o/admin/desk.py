@@ -10,8 +10,10 @@ from s3o.ledger.ledger import Ledger
 from s3o.model.seams import Clock, Observer
 from s3o.objects.buckets import BucketDirectory
 from s3o.observe.logs import EventLog
+from s3o.services.dead_letters import DeadLetters
 from s3o.services.ledger_backup import LedgerBackup
 from s3o.services.ledger_check import LedgerCheck
+from s3o.services.lifecycle import Lifecycle
 from s3o.services.runner import Runner
 from s3o.services.safety import Safety
 
@@ -30,5 +32,7 @@ class Desk:
     runner: Runner
     jobs: Jobs
     safety: Safety
+    dead_letters: DeadLetters
+    lifecycle: Lifecycle
     ledger_check: LedgerCheck
     ledger_backup: LedgerBackup

@@ -1,4 +1,4 @@
-"""Actions on the running process: the log level, the usage counters, the jobs."""
+"""Actions on the running process: log level, usage counters, lifecycle, jobs."""
 
 from s3o.admin.action import Given
 from s3o.admin.desk import Desk
@@ -45,3 +45,16 @@ async def cancel_job(desk: Desk, given: Given) -> Document:
     job.scope.cancel()
     await job.ended.wait()
     return job.document()
+
+
+async def run_lifecycle(desk: Desk, _given: Given) -> Document:
+    """Carry the lifecycle rules out now."""
+    if not desk.safety.may_destroy:
+        return {"status": "skipped", "reason": desk.safety.reason}
+    done = await desk.lifecycle.cycle()
+    return {
+        "status": "ok",
+        "deleted": done.deleted,
+        "aborted": done.aborted,
+        "failed": done.failed,
+    }

@@ -26,6 +26,8 @@ def make_admin(house: House, services: Services) -> tuple[Desk, AdminApi]:
         runner=services.runner,
         jobs=jobs,
         safety=services.safety,
+        dead_letters=services.dead_letters,
+        lifecycle=services.lifecycle,
         ledger_check=services.ledger_check,
         ledger_backup=services.ledger_backup,
     )

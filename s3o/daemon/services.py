@@ -11,6 +11,7 @@ from s3o.model.values import Bucket
 from s3o.policy.lifecycle import Expiry
 from s3o.services.breaker_watchdog import BreakerWatchdog
 from s3o.services.cleanup_queue import CleanupQueue
+from s3o.services.dead_letters import DeadLetters
 from s3o.services.heartbeats import Heartbeats
 from s3o.services.ledger_backup import BackupPace, LedgerBackup
 from s3o.services.ledger_check import LedgerCheck
@@ -39,6 +40,12 @@ class Services:
             may_destroy=self._may_destroy,
         )
         self.cleanup = self._make_cleanup_queue()
+        self.dead_letters = DeadLetters(
+            house.ledger,
+            house.observed.observer,
+            house.world.clock,
+            poke=self.cleanup.poke,
+        )
         self.ledger_backup = self._make_ledger_backup()
         self.ledger_check = self._make_ledger_check()
         self.lifecycle = self._make_lifecycle()

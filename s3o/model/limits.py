@@ -114,6 +114,7 @@ CLEANUP_ATTEMPTS = 10
 CLEANUP_BATCH = 1000
 REAPER_BATCH = 200
 TOMBSTONE_BATCH = 500
+DEAD_LETTER_BATCH = 500
 LIFECYCLE_PAGE = 1000  # keys looked at in one read
 UPLOAD_BATCH = 500
 
@@ -139,6 +140,7 @@ ADMIN_BODY_BYTES = MIB
 ADMIN_JOBS = 16  # at once
 ADMIN_JOBS_REMEMBERED = 100
 ADMIN_ROWS = 50  # of a queue shown at once
+ADMIN_LETTERS = 100  # dead letters shown at once, unless asked for more
 ADMIN_IDS = 1000  # in one call
 ADMIN_FAILURES = 10  # with a wrong token, from one address
 ADMIN_FAILURE_S = 30.0  # after which one of them is forgiven
