@@ -31,7 +31,6 @@ LATER = (
     Later(("circuit_breaker", "degraded_reads"), ("broadcast", "off")),
     Later(("rebalance", "enabled"), (False,)),
     Later(("replication", "factor"), (1,)),
-    Later(("reconcile", "enabled"), (False,)),
     Later(("encryption", "enabled"), (False,)),
     Later(("rate_limit", "enabled"), (False,)),
     Later(("cache", "enabled"), (False,)),

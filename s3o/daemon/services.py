@@ -6,8 +6,10 @@ import trio
 
 from s3o.daemon.build import House
 from s3o.daemon.sharing import leases_of, reader_grace_s
+from s3o.model.names import BucketName
 from s3o.model.tenants import is_account
 from s3o.model.values import Bucket
+from s3o.policy.importing import map_by_prefix
 from s3o.policy.lifecycle import Expiry
 from s3o.services.breaker_watchdog import BreakerWatchdog
 from s3o.services.cleanup_queue import CleanupQueue
@@ -19,6 +21,7 @@ from s3o.services.ledger_upkeep import LedgerUpkeep
 from s3o.services.lifecycle import Lifecycle, file_expiries
 from s3o.services.multipart_cleanup import MultipartCleanup
 from s3o.services.pending_reaper import PendingReaper, ReaperPace
+from s3o.services.reconciler import ReconcilePace, Reconciler
 from s3o.services.runner import Runner
 from s3o.services.safety import Safety
 from s3o.services.usage_flush import FlushPace, UsageFlush
@@ -49,6 +52,7 @@ class Services:
         self.ledger_backup = self._make_ledger_backup()
         self.ledger_check = self._make_ledger_check()
         self.lifecycle = self._make_lifecycle()
+        self.reconciler = self._make_reconciler()
         self.runner = Runner(
             [
                 self._usage,
@@ -61,6 +65,7 @@ class Services:
                 self.ledger_backup,
                 self.ledger_check,
                 self.lifecycle,
+                self.reconciler,
             ],
             leases_of(house),
             house.observed.observer,
@@ -185,6 +190,33 @@ class Services:
             stopping=self._stopping,
             may_destroy=self._may_destroy,
         )
+
+    def _make_reconciler(self) -> Reconciler:
+        house = self._house
+        return Reconciler(
+            house.ledger,
+            house.fleet,
+            house.observed.observer,
+            house.world.clock,
+            house.world.entropy,
+            mapper=lambda: map_by_prefix(configured_buckets(house)),
+            count_time=self._upkeep.note_clocks,
+            pace=lambda: _reconcile_pace(house),
+            poke_cleanup=self.cleanup.poke,
+            stopping=self._stopping,
+            may_destroy=self._may_destroy,
+        )
+
+
+def configured_buckets(house: House) -> dict[BucketName, Bucket]:
+    """Return the buckets of the configuration; clients' own get nothing imported."""
+    names = [bucket.name for bucket in house.live.current.buckets]
+    return {BucketName(name): house.buckets.find(name) for name in names}
+
+
+def _reconcile_pace(house: House) -> ReconcilePace:
+    reconcile = house.live.current.reconcile
+    return ReconcilePace(is_enabled=reconcile.enabled, interval_s=reconcile.interval)
 
 
 def _file_rules(house: House, bucket: Bucket) -> Sequence[Expiry]:

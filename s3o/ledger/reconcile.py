@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from s3o.ledger import rows
+from s3o.ledger.cleanup_rows import Discard, enqueue
+from s3o.ledger.quotas import QuotaMoves
 from s3o.ledger.readable import readable_page
 from s3o.ledger.seam import Row, Tx, Value
 from s3o.model.errors import LedgerDamaged
@@ -89,11 +91,11 @@ async def explained(
     return frozenset(rows.text(row[0]) for row in found)
 
 
-async def last_mark(tx: Tx, backend: BackendName) -> tuple[int, int]:
-    """Return the latest mark of any finding of backend, and how many there are."""
-    row = await tx.one("last_finding", backend_name=backend)
+async def last_mark(tx: Tx, backend: BackendName) -> int:
+    """Return the latest mark of any finding of backend; 0 if there is none."""
+    row = await tx.one("last_mark", backend_name=backend)
     assert row is not None
-    return rows.number(row[0]), rows.size(row[1])
+    return rows.number(row[0])
 
 
 async def note_findings(
@@ -147,6 +149,45 @@ async def settle_findings(
 async def forget_finding(tx: Tx, backend: BackendName, storage_key: StorageKey) -> None:
     """It was wrong, or it was acted on."""
     await tx.run("forget_finding", backend_name=backend, storage_key=storage_key)
+
+
+async def suspect_location(
+    tx: Tx, backend: BackendName, known: KnownBlob, backend_etag: str
+) -> bool:
+    """Its bytes are not what they were; False: it is another location by now."""
+    return 1 == await tx.run(
+        "suspect_location",
+        version_id=known.version_id,
+        blob=known.blob,
+        backend_name=backend,
+        storage_key=known.storage_key,
+        backend_etag=backend_etag,
+    )
+
+
+async def lose_location(tx: Tx, backend: BackendName, known: KnownBlob) -> bool:
+    """Its backend does not have the bytes; False: known, or another one by now."""
+    return 1 == await tx.run(
+        "lose_location",
+        version_id=known.version_id,
+        blob=known.blob,
+        backend_name=backend,
+        storage_key=known.storage_key,
+    )
+
+
+async def discard_unknown(tx: Tx, discard: Discard, now_us: int) -> bool:
+    """Queue bytes that nothing accounts for; False: something does by now.
+
+    Their finding is over either way.
+    """
+    await forget_finding(tx, discard.backend, discard.storage_key)
+    if await explained(tx, discard.backend, [discard.storage_key]):
+        return False
+    moves = QuotaMoves()
+    await enqueue(tx, discard, moves, now_us)
+    await moves.apply(tx)
+    return True
 
 
 async def last_sequence(tx: Tx) -> int:

@@ -216,6 +216,26 @@ class DrainMoved(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileFinished(Fact):
+    """A backend's listing was compared with the ledger, or could not be.
+
+    removed: rows taken and names queued for deletion. missing, unknown: open findings.
+    error: why nothing was concluded; "" when the listing was complete.
+    """
+
+    backend: BackendName
+    duration_s: float
+    imported: int = 0
+    removed: int = 0
+    lost: int = 0
+    changed: int = 0
+    missing: int = 0
+    unknown: int = 0
+    skipped: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRan(Fact):
     """One pass of a background service ended; status: success, error or skipped."""
 

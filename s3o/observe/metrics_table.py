@@ -174,6 +174,16 @@ LIFECYCLE_FAILED = _counter(
 LIFECYCLE_RUNS = _counter(
     "lifecycle_runs_total", "status", "Passes of the lifecycle rules"
 )
+RECONCILED = _counter(
+    "reconcile_names_total",
+    "backend outcome",
+    "Names a comparison with a backend settled (imported, removed, lost, changed)",
+)
+RECONCILE_FINDINGS = _gauge(
+    "reconcile_findings",
+    "backend kind",
+    "Names the last complete comparison found amiss (missing, unknown)",
+)
 
 SERVICE_RUNS = _counter(
     "service_runs_total", "service status", "Passes of background services"

@@ -14,7 +14,7 @@ from s3o.model import facts
 from s3o.model.facts import Fact
 from s3o.model.values import BreakerState
 from s3o.observe import metrics_table as table
-from s3o.observe.audit import AuditLog
+from s3o.observe.audit import AuditLog, render_duration
 from s3o.observe.logs import EventLog
 from s3o.observe.metrics import Metrics
 
@@ -70,6 +70,7 @@ class FactObserver:
         self._handle(facts.DrainMoved, self._drain_moved)
         self._handle(facts.IntegrityChecked, self._integrity_checked)
         self._handle(facts.CorruptionFound, self._corruption_found)
+        self._handle(facts.ReconcileFinished, self._reconcile_finished)
         self._handle(facts.ServiceRan, self._service_ran)
         self._handle(facts.LifecycleExpired, self._lifecycle_expired)
         self._handle(facts.LifecycleRan, self._lifecycle_ran)
@@ -255,6 +256,32 @@ class FactObserver:
             key=fact.key,
             backend=fact.backend,
             storage_key=fact.storage_key,
+        )
+
+    def _reconcile_finished(self, fact: facts.ReconcileFinished) -> None:
+        for outcome, count in (
+            ("imported", fact.imported),
+            ("removed", fact.removed),
+            ("lost", fact.lost),
+            ("changed", fact.changed),
+        ):
+            self._metrics.add(table.RECONCILED, (fact.backend, outcome), count)
+        if not fact.error:
+            for kind, count in (("missing", fact.missing), ("unknown", fact.unknown)):
+                labels = (fact.backend, kind)
+                self._metrics.set(table.RECONCILE_FINDINGS, count, labels)
+        self._audit.event(
+            "storage.ReconcileComplete",
+            fact.error,
+            backend=fact.backend,
+            imported=fact.imported,
+            removed=fact.removed,
+            lost=fact.lost,
+            changed=fact.changed,
+            missing=fact.missing,
+            unknown=fact.unknown,
+            skipped=fact.skipped,
+            duration=render_duration(fact.duration_s),
         )
 
     # The process.

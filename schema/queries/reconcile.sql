@@ -88,8 +88,8 @@ UPDATE objects SET
 WHERE bucket_id = :bucket_id AND key = :key AND version_id = :version_id
 AND content_type = '';
 
--- name: last_finding
-SELECT COALESCE(MAX(seen_at), 0), COUNT(*) FROM reconcile_findings
+-- name: last_mark
+SELECT COALESCE(MAX(seen_at), 0) FROM reconcile_findings
 WHERE backend_name = :backend_name;
 
 -- name: note_finding
@@ -147,3 +147,18 @@ SELECT created_at FROM objects
 WHERE sequence < :sequence
 ORDER BY sequence DESC
 LIMIT 1;
+
+-- name: suspect_location
+-- A check failed: nothing proves these bytes any more. What the backend tells of them
+-- now is what it will be asked about; but imported bytes stay those that were imported.
+UPDATE object_locations SET
+    state = 'suspect', verified_at = NULL,
+    backend_etag = CASE WHEN origin = 'imported' THEN backend_etag
+        ELSE CAST(:backend_etag AS TEXT) END
+WHERE version_id = :version_id AND blob = :blob AND backend_name = :backend_name
+AND storage_key = :storage_key AND state IN ('live', 'lost');
+
+-- name: lose_location
+UPDATE object_locations SET state = 'lost', verified_at = NULL
+WHERE version_id = :version_id AND blob = :blob AND backend_name = :backend_name
+AND storage_key = :storage_key AND state <> 'lost';

@@ -196,7 +196,6 @@ def test_every_section_is_accepted_while_it_asks_for_nothing():
          "database.driver"),
         ("rebalance: {enabled: true}", "rebalance.enabled"),
         ("replication: {factor: 2}", "replication.factor"),
-        ("reconcile: {enabled: true}", "reconcile.enabled"),
         ("encryption: {enabled: true, master_key_file: f}", "encryption.enabled"),
         ("rate_limit: {enabled: true}", "rate_limit.enabled"),
         ("cache: {enabled: true}", "cache.enabled"),
