@@ -13,12 +13,15 @@ from enum import StrEnum
 
 from s3o.ledger import rows
 from s3o.ledger.cleanup_rows import Discard, enqueue
+from s3o.ledger.copies import mark_copy, remove_copy
 from s3o.ledger.quotas import QuotaMoves
 from s3o.ledger.readable import readable_page
 from s3o.ledger.seam import Row, Tx, Value
 from s3o.model.errors import LedgerDamaged
 from s3o.model.names import BackendName, StorageKey, VersionId
 from s3o.model.values import LocationState
+
+LOST_COPY = "reconcile_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +155,12 @@ async def forget_finding(tx: Tx, backend: BackendName, storage_key: StorageKey) 
 
 
 async def suspect_location(
-    tx: Tx, backend: BackendName, known: KnownBlob, backend_etag: str
+    tx: Tx, backend: BackendName, known: KnownBlob, backend_etag: str, now_us: int
 ) -> bool:
-    """Its bytes are not what they were; False: it is another location by now."""
+    """Its bytes are not what they were; False: it is another location by now.
+
+    now_us: when that was seen; a later proof stands against it.
+    """
     return 1 == await tx.run(
         "suspect_location",
         version_id=known.version_id,
@@ -162,18 +168,40 @@ async def suspect_location(
         backend_name=backend,
         storage_key=known.storage_key,
         backend_etag=backend_etag,
+        now_us=now_us,
     )
 
 
-async def lose_location(tx: Tx, backend: BackendName, known: KnownBlob) -> bool:
-    """Its backend does not have the bytes; False: known, or another one by now."""
-    return 1 == await tx.run(
-        "lose_location",
-        version_id=known.version_id,
-        blob=known.blob,
-        backend_name=backend,
-        storage_key=known.storage_key,
-    )
+class Loss(StrEnum):
+    """What became of a location whose bytes are gone."""
+
+    NONE = "none"  # it is another one by now, or it was known
+    LOST = "lost"  # the row stays: it may be all that is left of an object
+    TAKEN = "taken"  # the row went: other verified copies make up for it
+
+
+async def lose_location(
+    tx: Tx, backend: BackendName, storage_key: StorageKey, now_us: int
+) -> Loss:
+    """Its backend does not have the bytes, as seen at now_us. Their finding is over.
+
+    A row that goes leaves its name in the queue, whose confirmed delete corrects the
+    quota.
+    """
+    await forget_finding(tx, backend, storage_key)
+    known = await find_known(tx, backend, storage_key)
+    if known is None or known.state is LocationState.LOST:
+        return Loss.NONE
+    version, blob = known.version_id, known.blob
+    if not await mark_copy(
+        tx, version, blob, backend, LocationState.LOST, now_us, storage_key
+    ):
+        return Loss.NONE
+    if await remove_copy(
+        tx, version, blob, backend, keep=1, reason=LOST_COPY, now_us=now_us
+    ):
+        return Loss.TAKEN
+    return Loss.LOST
 
 
 async def discard_unknown(tx: Tx, discard: Discard, now_us: int) -> bool:

@@ -20,9 +20,8 @@ from s3o.ledger.meta import cluster_id
 from s3o.ledger.reconcile import (
     Finding,
     FindingKind,
-    KnownBlob,
+    Loss,
     discard_unknown,
-    find_known,
     forget_finding,
     last_sequence,
     list_findings,
@@ -111,12 +110,13 @@ class Settler:
             return
         budget.left -= 1
         budget.last = finding.storage_key
+        seen_us = self._clock.now_us()
         try:
             info = await backend.head(finding.storage_key)
         except BlobMissing:
             info = None
         if finding.kind is FindingKind.MISSING:
-            await self._judge_missing(backend, finding, info, counts)
+            await self._judge_missing(backend, finding, info, counts, seen_us)
         else:
             await self._judge_unknown(backend, finding, info, counts)
 
@@ -126,21 +126,25 @@ class Settler:
         finding: Finding,
         info: BlobInfo | None,
         counts: BackendCounts,
+        seen_us: int,
     ) -> None:
         if info is not None:  # the listings lie
             counts.missing -= 1
             await self._forget(backend, finding)
             return
 
-        async def lose(tx: Tx) -> KnownBlob | None:
-            await forget_finding(tx, backend.name, finding.storage_key)
-            known = await find_known(tx, backend.name, finding.storage_key)
-            if known is None or not await lose_location(tx, backend.name, known):
-                return None
-            return known
-
-        if await self._ledger.write(lose) is not None:
+        loss = await self._ledger.write(
+            partial(
+                lose_location,
+                backend=backend.name,
+                storage_key=finding.storage_key,
+                now_us=seen_us,
+            )
+        )
+        if loss is Loss.LOST:
             counts.note_lost(finding.storage_key)
+        elif loss is Loss.TAKEN:
+            counts.taken += 1
         counts.missing -= 1
 
     async def _judge_unknown(

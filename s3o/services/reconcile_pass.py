@@ -143,6 +143,7 @@ class BackendPass:
         if not self._checks_left:
             return
         self._checks_left -= 1
+        seen_us = self._clock.now_us()
         try:
             info = await self._backend.head(known.storage_key)
         except BlobMissing:
@@ -155,6 +156,7 @@ class BackendPass:
                 backend=self._backend.name,
                 known=known,
                 backend_etag=info.etag,
+                now_us=seen_us,
             )
         )
         self.counts.changed += int(changed)

@@ -156,9 +156,5 @@ UPDATE object_locations SET
     backend_etag = CASE WHEN origin = 'imported' THEN backend_etag
         ELSE CAST(:backend_etag AS TEXT) END
 WHERE version_id = :version_id AND blob = :blob AND backend_name = :backend_name
-AND storage_key = :storage_key AND state IN ('live', 'lost');
-
--- name: lose_location
-UPDATE object_locations SET state = 'lost', verified_at = NULL
-WHERE version_id = :version_id AND blob = :blob AND backend_name = :backend_name
-AND storage_key = :storage_key AND state <> 'lost';
+AND storage_key = :storage_key AND state IN ('live', 'lost')
+AND (verified_at IS NULL OR verified_at <= :now_us);

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from s3o.ledger.audit import audit
+from s3o.ledger.copies import BlobOf, CopyProof, NewCopy, commit_copy, open_copy
 from s3o.ledger.meta import ensure_cluster_id
 from s3o.ledger.reconcile import Finding, find_known, list_findings
 from s3o.model.facts import Happened, ReconcileFinished
@@ -240,6 +241,52 @@ async def test_loss_is_confirmed_after_a_day_and_keeps_the_row(
     assert [] == await watched.findings()
     alarms = [one for one in house.rig.observer.of(Happened) if one.level == "error"]
     assert [("first", name)] == [one.fields[-1] for one in alarms]
+
+
+async def copy_to_two(house: House, key: str) -> None:
+    """Record a verified copy on backend two, as the replicator does."""
+    stored = await house.find(key)
+    assert stored is not None
+    place, now_us = stored.locations[0], house.rig.clock.now_us()
+    name = make_storage_key(PHOTOS, ObjectKey(key), WriteId("e" * 32))
+    copy = NewCopy(
+        storage_key=name,
+        backend=TWO,
+        of=BlobOf(
+            version_id=stored.version.version_id,
+            blob=0,
+            bucket_id=house.writer.bucket.id,
+            bucket=PHOTOS,
+            key=ObjectKey(key),
+        ),
+        stored_bytes=place.stored_bytes,
+        stored_md5=place.stored_md5,
+        owner="me",
+        now_us=now_us,
+    )
+    await house.ledger.write(lambda tx: open_copy(tx, copy))
+    proof = CopyProof(stored_md5="0" * 32, is_verified=True)
+    await house.ledger.write(lambda tx: commit_copy(tx, name, proof, now_us))
+
+
+async def test_lost_copy_goes_where_another_makes_up_for_it(
+    watched: Watched, autojump_clock: MockClock
+) -> None:
+    """So that its backend gets a good one; its name is deleted once more, and paid."""
+    house = watched.house
+    name = await house.put("cat.jpg")
+    await copy_to_two(house, "cat.jpg")
+    await watched.day()
+    house.rig.inner[ONE].lose(name)
+    await watched.look()
+    await watched.day()
+    done = await watched.look()
+
+    assert (1, 0) == (done.removed, done.lost)
+    assert [TWO] == [place.backend for place in await found(house, "cat.jpg")]
+    await house.cleanup().run_once()
+    quota = await house.quota()
+    assert (0, 0) == (quota.used_bytes, quota.orphan_bytes)
 
 
 async def test_clock_that_jumps_confirms_nothing(
