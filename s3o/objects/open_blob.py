@@ -1,11 +1,11 @@
 """One segment of one copy, open: the stored bytes on their way up, decoded.
 
-A blob that is read whole is also digested as it is stored, if somebody asks: then a
-copy of a part can be told good or bad by itself.
+Whoever wants to tell a copy good or bad by itself hands in a digest, which is fed with
+the bytes as they are stored.
 """
 
-import hashlib
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
 from s3o.backends.fleet import Fleet
 from s3o.backends.seam import BlobReader
@@ -13,6 +13,18 @@ from s3o.model.errors import BackendProtocolError, BlobDamaged
 from s3o.model.seams import Decoding, Transform
 from s3o.model.values import Interval, Location
 from s3o.objects.layout import PiecesDecoding, Segment, plan_stored
+
+
+class Digest(Protocol):
+    """What a digest of stored bytes is here; hashlib's are."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take the next bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Return it in hex."""
+        ...
 
 
 class OpenBlob:
@@ -25,7 +37,7 @@ class OpenBlob:
         location: Location,
         segment: Segment,
         *,
-        is_digested: bool = False,
+        digest: Digest | None = None,
     ) -> None:
         self.location = location
         self._fleet = fleet
@@ -33,7 +45,8 @@ class OpenBlob:
         self._segment = segment
         self._position = segment.start
         self._is_drained = False
-        self._md5 = hashlib.md5(usedforsecurity=False) if is_digested else None
+        self._digest = digest
+        self._is_whole = False
         self._context: AbstractAsyncContextManager[BlobReader] | None = None
         self._reader: BlobReader | None = None
         self._decoding: Decoding | None = None
@@ -56,12 +69,10 @@ class OpenBlob:
         """Ask the backend for the stored interval of the segment."""
         plan = plan_stored(self._transform, self._segment)
         self._decoding = PiecesDecoding(self._transform, plan.pieces)
-        is_whole = plan.start == 0 and plan.stop == plan.blob_bytes
-        if not is_whole:
-            self._md5 = None
+        self._is_whole = plan.start == 0 and plan.stop == plan.blob_bytes
         context = self._fleet.get(self.location.backend).open(
             self.location.storage_key,
-            None if is_whole else Interval(plan.start, plan.stop),
+            None if self._is_whole else Interval(plan.start, plan.stop),
         )
         self._reader = await context.__aenter__()
         self._context = context
@@ -76,8 +87,8 @@ class OpenBlob:
         while not self._is_drained:
             stored = await self._reader.read()
             if stored:
-                if self._md5 is not None:
-                    self._md5.update(stored)
+                if self._digest is not None:
+                    self._digest.update(stored)
                 piece = self._decoding.feed(stored)
             else:
                 piece = self._decoding.finish()
@@ -92,11 +103,9 @@ class OpenBlob:
         return b""
 
     @property
-    def stored_md5(self) -> str | None:
-        """Hex MD5 of the stored bytes; None unless all were read, and digested."""
-        if self._md5 is None or not self._is_drained:
-            return None
-        return self._md5.hexdigest()
+    def has_all(self) -> bool:
+        """Whether every stored byte of the whole blob has gone by."""
+        return self._is_whole and self._is_drained
 
     async def close(self) -> None:
         """Give the connection back, or close it when bytes are left on it."""

@@ -146,7 +146,7 @@ class ObjectReader:
             piece = await self._read_or_resume(self._blob)
             if piece:
                 if self._check is not None:
-                    self._check.take(piece)
+                    self._check.take(piece, self._blob.location)
                 return piece
             if self._check is not None:
                 self._check.close(self._blob)
@@ -185,7 +185,7 @@ class ObjectReader:
                 self._transform,
                 location,
                 segment,
-                is_digested=self._check is not None and self._check.digests_blobs,
+                digest=None if self._check is None else self._check.open(location),
             )
             try:
                 await blob.open()
@@ -193,8 +193,6 @@ class ObjectReader:
                 self._give_up(location, str(error))
                 continue
             self._backend = backend
-            if self._check is not None:
-                self._check.open(location)
             return blob
         if over_usage and not self._failures:
             raise UsageExhausted(tuple(over_usage))

@@ -5,10 +5,12 @@ whole is also judged by the digest of its stored bytes, so that a wrong body acc
 copy that is good.
 """
 
+import hashlib
+
 from s3o.model.facts import IntegrityChecked
 from s3o.model.values import Interval, Location, StoredObject
 from s3o.objects.integrity import Integrity
-from s3o.objects.open_blob import OpenBlob
+from s3o.objects.open_blob import Digest, OpenBlob
 
 OPERATION = "read"
 
@@ -23,7 +25,7 @@ class ReadCheck:
         self._stored = stored
         self._interval = interval
         self.size = interval.length
-        self.digests_blobs = bool(stored.version.layout)
+        self._has_blobs = bool(stored.version.layout)
         self.restart()
 
     def restart(self) -> None:
@@ -33,6 +35,7 @@ class ReadCheck:
         self._proof = proof
         self._seen_bytes = 0
         self._sources: list[Location] = []
+        self._digest: Digest | None = None
         self._good: list[Location] = []
 
     @property
@@ -40,19 +43,24 @@ class ReadCheck:
         """Whether all bytes were seen."""
         return self._seen_bytes == self.size
 
-    def open(self, location: Location) -> None:
-        """Hear from which copy the next bytes come."""
-        self._sources.append(location)
+    def open(self, location: Location) -> Digest | None:
+        """Return what the bytes of a copy are to be digested with, as stored."""
+        self._digest = hashlib.md5(usedforsecurity=False) if self._has_blobs else None
+        return self._digest
 
-    def take(self, piece: bytes) -> None:
-        """See the next bytes."""
+    def take(self, piece: bytes, location: Location) -> None:
+        """See the next bytes, which come from location."""
+        if not self._sources or self._sources[-1] is not location:
+            self._sources.append(location)
         self._proof.update(piece)
         self._seen_bytes += len(piece)
 
     def close(self, blob: OpenBlob) -> None:
         """See a copy end."""
-        known = blob.location.stored_md5
-        if known is not None and blob.stored_md5 == known:
+        digest, known = self._digest, blob.location.stored_md5
+        if digest is None or known is None or not blob.has_all:
+            return
+        if digest.hexdigest() == known:
             self._good.append(blob.location)
 
     async def find_culprits(self) -> tuple[Location, ...]:
