@@ -115,6 +115,20 @@ def validate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_fsck_flags(parser: argparse.ArgumentParser) -> None:
+    from s3o.cli.fsck import add_fsck_flags
+
+    _add_config_flag(parser)
+    add_fsck_flags(parser)
+
+
+def fsck(options: argparse.Namespace) -> int:
+    """Compare ledger and backends, and explain every difference."""
+    from s3o.cli.fsck import fsck as run_command
+
+    return run_command(options)
+
+
 def _add_recover_flags(parser: argparse.ArgumentParser) -> None:
     from s3o.cli.recover import add_recover_flags
 
@@ -159,6 +173,11 @@ COMMANDS = {
     ),
     "validate": Command(
         summary="check a configuration file", add_flags=_add_config_flag, run=validate
+    ),
+    "fsck": Command(
+        summary="compare ledger and backends, and explain every difference",
+        add_flags=_add_fsck_flags,
+        run=fsck,
     ),
     "recover": Command(
         summary="rebuild a lost or stale ledger from the backends",

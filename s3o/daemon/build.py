@@ -122,7 +122,7 @@ async def open_house(
         buckets.use(tenants_of(settings), rows)
         fleet = await world.build_fleet(settings, observer, world.clock, world.entropy)
         writes, reads, room = LiveWrites(), LiveReads(), RoomMaker()
-        integrity = Integrity(ledger, observer, lambda: integrity_rules(live))
+        integrity = make_integrity(ledger, observer, world.clock, live)
         store = ObjectStore(
             ledger,
             fleet,
@@ -189,14 +189,20 @@ async def enter_settings(
     return await ledger.write(enter)
 
 
-def integrity_rules(live: LiveSettings) -> IntegrityRules:
-    """Return what the configuration of the moment asks of digests."""
-    settings = live.current.integrity
-    return IntegrityRules(
-        is_enabled=settings.enabled,
-        verifies_reads=settings.verify_on_read,
-        verifies_copies=settings.verify_on_replicate,
-    )
+def make_integrity(
+    ledger: Ledger, observer: Observer, clock: Clock, live: LiveSettings
+) -> Integrity:
+    """Return the checks of bytes, by the rules of the configuration of the moment."""
+
+    def rules() -> IntegrityRules:
+        settings = live.current.integrity
+        return IntegrityRules(
+            is_enabled=settings.enabled,
+            verifies_reads=settings.verify_on_read,
+            verifies_copies=settings.verify_on_replicate,
+        )
+
+    return Integrity(ledger, observer, clock, rules)
 
 
 def upload_limits(live: LiveSettings) -> UploadLimits:

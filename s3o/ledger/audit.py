@@ -12,13 +12,15 @@ _SUMS = ("used", "reserved", "orphan", "objects")
 _PAGE_ROWS = 1000
 
 
-async def audit(tx: Tx) -> list[str]:
-    """Return what is wrong, in words; nothing wrong is an empty list."""
+async def audit(tx: Tx, *, with_objects: bool = True) -> list[str]:
+    """Return what is wrong, in words; nothing wrong is an empty list.
+
+    with_objects: also objects without a location; fsck goes through each itself.
+    """
     complaints = await _quotas(tx)
     for query, words in (
         ("audit_unknown_backends", "row of a backend without a quota"),
         ("audit_unknown_buckets", "row of a bucket that is gone"),
-        ("audit_objects_without_bytes", "object without a location"),
         ("audit_locations_without_object", "location without a version"),
         ("audit_parts_without_upload", "part without its upload"),
         ("audit_completions", "completion that is half begun"),
@@ -27,6 +29,9 @@ async def audit(tx: Tx) -> list[str]:
         ("audit_sequences", "tombstone newer than the object"),
     ):
         complaints += [f"{words}: {row!r}" for row in await tx.all(query)]
+    if with_objects:
+        found = await tx.all("audit_objects_without_bytes")
+        complaints += [f"object without a location: {row!r}" for row in found]
     return complaints + await _accounts(tx) + await _intents(tx)
 
 

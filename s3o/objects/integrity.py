@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from s3o.ledger.checks import mark_suspect
+from s3o.ledger.copies import mark_copy
 from s3o.ledger.ledger import Ledger
 from s3o.model.errors import LedgerError
 from s3o.model.facts import CorruptionFound
-from s3o.model.seams import Observer
+from s3o.model.seams import Clock, Observer
 from s3o.model.values import (
     Interval,
     Location,
+    LocationState,
     ObjectVersion,
     StoredObject,
 )
@@ -39,10 +40,12 @@ class Integrity:
         self,
         ledger: Ledger,
         observer: Observer,
+        clock: Clock,
         rules: Callable[[], IntegrityRules],
     ) -> None:
         self._ledger = ledger
         self._observer = observer
+        self._clock = clock
         self._rules = rules
         self._poke: Callable[[], None] | None = None
 
@@ -91,7 +94,15 @@ class Integrity:
             )
             try:
                 await self._ledger.write(
-                    partial(mark_suspect, version_id=version.version_id, place=place)
+                    partial(
+                        mark_copy,
+                        version_id=version.version_id,
+                        blob=place.blob,
+                        backend=place.backend,
+                        state=LocationState.SUSPECT,
+                        now_us=self._clock.now_us(),
+                        expect=place.storage_key,
+                    )
                 )
             except LedgerError:
                 continue

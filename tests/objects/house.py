@@ -271,7 +271,7 @@ def _assemble(
 ) -> House:
     live, reads, room, stopping = LiveWrites(), LiveReads(), RoomMaker(), trio.Event()
     rules = [IntegrityRules()]
-    integrity = Integrity(ledger, rig.observer, lambda: rules[-1])
+    integrity = Integrity(ledger, rig.observer, rig.clock, lambda: rules[-1])
     store = ObjectStore(
         ledger,
         rig.fleet,
