@@ -7,7 +7,8 @@ import trio
 from trio.testing import MockClock
 
 from s3o.ledger.audit import audit
-from s3o.ledger.copies import BlobOf, CopyProof, NewCopy, commit_copy, open_copy
+from s3o.ledger.copies import CopyProof, NewCopy, commit_copy, open_copy
+from s3o.ledger.copy_rows import BlobOf
 from s3o.ledger.meta import ensure_cluster_id
 from s3o.ledger.reconcile import Finding, find_known, list_findings
 from s3o.model.facts import Happened, ReconcileFinished
