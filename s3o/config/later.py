@@ -30,7 +30,6 @@ LATER = (
     Later(("circuit_breaker", "parallel_broadcast"), (False,)),
     Later(("circuit_breaker", "degraded_reads"), ("broadcast", "off")),
     Later(("rebalance", "enabled"), (False,)),
-    Later(("replication", "factor"), (1,)),
     Later(("encryption", "enabled"), (False,)),
     Later(("rate_limit", "enabled"), (False,)),
     Later(("cache", "enabled"), (False,)),

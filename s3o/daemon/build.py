@@ -28,6 +28,7 @@ from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.room import RoomMaker
 from s3o.objects.store import ObjectStore
 from s3o.objects.uploads import UploadLimits
+from s3o.objects.wanted import CopiesWanted
 from s3o.observe.audit import AuditLog
 from s3o.observe.lines import LineWriter, Sink
 from s3o.observe.logs import EventLog
@@ -79,11 +80,31 @@ class House:
     fleet: Fleet
     buckets: BucketDirectory
     store: ObjectStore
-    blob_copier: BlobCopier
+    cluster_id: str
     writes: LiveWrites
     reads: LiveReads
     room: RoomMaker
+    wanted: CopiesWanted
     integrity: Integrity
+
+    @property
+    def blob_copier(self) -> BlobCopier:
+        """What copies blobs from backend to backend, for all services."""
+        world, observer = self.world, self.observed.observer
+        return BlobCopier(
+            self.ledger,
+            self.fleet,
+            observer,
+            world.clock,
+            world.entropy,
+            cluster_id=self.cluster_id,
+            live=self.writes,
+            reads=self.reads,
+            announcer=Announcer(
+                self.ledger, self.fleet, observer, world.clock, self.room
+            ),
+            room=self.room,
+        )
 
 
 def build_observed(world: World, settings: Settings) -> Observed:
@@ -123,6 +144,7 @@ async def open_house(
         fleet = await world.build_fleet(settings, observer, world.clock, world.entropy)
         writes, reads, room = LiveWrites(), LiveReads(), RoomMaker()
         integrity = make_integrity(ledger, observer, world.clock, live)
+        wanted = CopiesWanted()
         store = ObjectStore(
             ledger,
             fleet,
@@ -137,18 +159,7 @@ async def open_house(
             reads=reads,
             room=room,
             integrity=integrity,
-        )
-        blob_copier = BlobCopier(
-            ledger,
-            fleet,
-            observer,
-            world.clock,
-            world.entropy,
-            cluster_id=cluster,
-            live=writes,
-            reads=reads,
-            announcer=Announcer(ledger, fleet, observer, world.clock, room),
-            room=room,
+            wanted=wanted,
         )
         try:
             yield House(
@@ -159,10 +170,11 @@ async def open_house(
                 fleet=fleet,
                 buckets=buckets,
                 store=store,
-                blob_copier=blob_copier,
+                cluster_id=cluster,
                 writes=writes,
                 reads=reads,
                 room=room,
+                wanted=wanted,
                 integrity=integrity,
             )
         finally:

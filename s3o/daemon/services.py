@@ -20,8 +20,10 @@ from s3o.services.ledger_check import LedgerCheck
 from s3o.services.ledger_upkeep import LedgerUpkeep
 from s3o.services.lifecycle import Lifecycle, file_expiries
 from s3o.services.multipart_cleanup import MultipartCleanup
+from s3o.services.over_replication import OverReplicationCleaner
 from s3o.services.pending_reaper import PendingReaper, ReaperPace
 from s3o.services.reconciler import ReconcilePace, Reconciler
+from s3o.services.replicator import ReplicationRules, Replicator
 from s3o.services.runner import Runner
 from s3o.services.safety import Safety
 from s3o.services.usage_flush import FlushPace, UsageFlush
@@ -53,6 +55,8 @@ class Services:
         self.ledger_check = self._make_ledger_check()
         self.lifecycle = self._make_lifecycle()
         self.reconciler = self._make_reconciler()
+        self.replicator = self._make_replicator()
+        self.over_replication = self._make_over_replication()
         self.runner = Runner(
             [
                 self._usage,
@@ -66,6 +70,8 @@ class Services:
                 self.ledger_check,
                 self.lifecycle,
                 self.reconciler,
+                self.replicator,
+                self.over_replication,
             ],
             leases_of(house),
             house.observed.observer,
@@ -74,12 +80,14 @@ class Services:
             stopping=self._stopping,
         )
         house.room.connect(self.cleanup)
+        house.wanted.connect(self.replicator.poke)
 
     async def start(self, nursery: trio.Nursery) -> None:
         """Run all services in nursery; gauges and clocks are right before a request."""
         await self._upkeep.note_clocks()
         await self._usage.run_once()
         self.ledger_check.wakeup.poke()  # nothing is deleted before it has asked
+        self.replicator.poke()  # catches up on what a dead process left
         await nursery.start(self.runner.run)
 
     def stop(self) -> None:
@@ -124,6 +132,32 @@ class Services:
             is_being_read=house.reads.is_being_read,
             concurrency=lambda: house.live.current.cleanup_queue.concurrency,
             grace_s=reader_grace_s(house),
+            stopping=self._stopping,
+            may_destroy=self._may_destroy,
+        )
+
+    def _make_replicator(self) -> Replicator:
+        house = self._house
+        return Replicator(
+            house.ledger,
+            house.fleet,
+            house.observed.observer,
+            house.world.clock,
+            copier=house.blob_copier,
+            wanted=house.wanted,
+            rules=lambda: _replication_rules(house),
+            stopping=self._stopping,
+        )
+
+    def _make_over_replication(self) -> OverReplicationCleaner:
+        house = self._house
+        return OverReplicationCleaner(
+            house.ledger,
+            house.fleet,
+            house.observed.observer,
+            house.world.clock,
+            rules=lambda: _replication_rules(house),
+            poke_cleanup=self.cleanup.poke,
             stopping=self._stopping,
             may_destroy=self._may_destroy,
         )
@@ -225,6 +259,18 @@ def _file_rules(house: House, bucket: Bucket) -> Sequence[Expiry]:
         return ()
     rules = house.live.current.lifecycle.rules
     return file_expiries([(rule.prefix, rule.expiration_days) for rule in rules])
+
+
+def _replication_rules(house: House) -> ReplicationRules:
+    settings = house.live.current.replication
+    return ReplicationRules(
+        factor=settings.factor,
+        interval_s=settings.worker_interval,
+        batch=settings.batch_size,
+        concurrency=settings.concurrency,
+        unhealthy_threshold_s=settings.unhealthy_threshold,
+        verifies=house.live.current.integrity.verify_on_replicate,
+    )
 
 
 def _reaper_pace(house: House) -> ReaperPace:

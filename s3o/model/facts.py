@@ -325,3 +325,87 @@ class CorruptionFound(Fact):
     backend: BackendName
     key: str
     storage_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationBegan(Fact):
+    """A pass of the replicator has found blobs that lack copies."""
+
+    factor: int
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationRan(Fact):
+    """A pass of the replicator ended; status: success or error."""
+
+    status: str
+    created: int
+    checked: int
+    failed: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationObserved(Fact):
+    """How many blobs have fewer good copies than they should."""
+
+    pending: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationFailed(Fact):
+    """A blob that lacks copies got none."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyMade(Fact):
+    """A blob got one more copy.
+
+    is_for_health: it had enough, but some are on backends that are down for long.
+    """
+
+    key: str
+    source: str
+    target: BackendName
+    size: int
+    is_for_health: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverReplicationBegan(Fact):
+    """A pass of the cleaner has found blobs with too many copies."""
+
+    factor: int
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverReplicationRan(Fact):
+    """A pass of the over-replication cleaner ended; status: success or error."""
+
+    status: str
+    removed: int
+    checked: int
+    failed: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverReplicationObserved(Fact):
+    """How many blobs have more copies than they should."""
+
+    pending: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRemoved(Fact):
+    """A copy over the factor left the ledger; its bytes are queued."""
+
+    key: str
+    backend: BackendName
+    size: int
+    score: str

@@ -29,6 +29,7 @@ from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import Clock, Observer
 from s3o.model.values import QuotaRow
 from s3o.objects.room import RoomMaker
+from s3o.objects.wanted import CopiesWanted
 
 T = TypeVar("T")
 Reserve = Callable[[Tx, Choose], Coroutine[object, None, T]]
@@ -55,12 +56,14 @@ class Announcer:
         observer: Observer,
         clock: Clock,
         room: RoomMaker,
+        wanted: CopiesWanted | None = None,
     ) -> None:
         self._ledger = ledger
         self._fleet = fleet
         self._observer = observer
         self._clock = clock
         self._room = room
+        self.wanted = CopiesWanted() if wanted is None else wanted
 
     async def open(
         self,
@@ -115,6 +118,7 @@ class Announcer:
         )
         if committed.displaced:
             self.poke()
+        self.wanted.note(committed.version.version_id)
         return committed
 
     def poke(self) -> None:

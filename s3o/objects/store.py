@@ -43,6 +43,7 @@ from s3o.objects.upload_binding import UploadBinder
 from s3o.objects.upload_completion import Completer
 from s3o.objects.upload_parts import PartWriter
 from s3o.objects.uploads import UploadLimits, UploadStore
+from s3o.objects.wanted import CopiesWanted
 from s3o.objects.write import PutCall, Writer
 from s3o.observe.operation import Operation, WriteOperation
 
@@ -80,6 +81,7 @@ class ObjectStore:
         reads: LiveReads,
         room: RoomMaker,
         integrity: Integrity | None = None,
+        wanted: CopiesWanted | None = None,
     ) -> None:
         self._ledger = ledger
         self._fleet = fleet
@@ -90,7 +92,7 @@ class ObjectStore:
         self._reads = reads
         self._room = room
         self._integrity = integrity
-        announcer = Announcer(ledger, fleet, observer, clock, room)
+        announcer = Announcer(ledger, fleet, observer, clock, room, wanted)
         failover = Failover(observer)
         self._writer = Writer(
             ledger,
@@ -310,6 +312,7 @@ def _make_uploads(
             max_bytes=bounds.max_bytes,
             live=live,
             room=room,
+            wanted=announcer.wanted,
         ),
         room=room,
     )

@@ -50,6 +50,7 @@ from s3o.model.values import Bucket, Checksum, PutReceipt, WriteConditions
 from s3o.objects.live import LiveWrites
 from s3o.objects.room import RoomMaker
 from s3o.objects.upload_joining import Joining, JoinRefused, JoinStuck
+from s3o.objects.wanted import CopiesWanted
 from s3o.policy.multipart import manifest_digest
 
 OPERATION = "CompleteMultipartUpload"
@@ -103,6 +104,7 @@ class Completer:
         max_bytes: Callable[[], int],
         live: LiveWrites,
         room: RoomMaker,
+        wanted: CopiesWanted,
     ) -> None:
         self._ledger = ledger
         self._fleet = fleet
@@ -113,6 +115,7 @@ class Completer:
         self._max_bytes = max_bytes
         self._live = live
         self._room = room
+        self._wanted = wanted
         self._running: dict[UploadId, trio.Event] = {}
 
     async def begin(self, call: CompleteCall) -> Completed | Completing:
@@ -283,6 +286,7 @@ class Completer:
             self._room.poke()
             raise
         self._room.poke()
+        self._wanted.note(upload.version_id)
 
     async def _reopen(self, begun: BegunCompletion) -> None:
         await self._settle(

@@ -198,6 +198,45 @@ LOG_LINES_LOST = _counter(
     "log_lines_lost_total", "", "Log lines that could not be written"
 )
 
+REPLICATION_PENDING = _gauge(
+    "replication_pending", "", "Blobs below the replication factor"
+)
+REPLICATION_CREATED = _counter(
+    "replication_copies_created_total", "", "Replica copies created"
+)
+REPLICATION_HEALTH = _counter(
+    "replication_health_copies_total",
+    "",
+    "Copies created to replace copies on circuit-broken backends",
+)
+REPLICATION_ERRORS = _counter(
+    "replication_errors_total", "", "Blobs that could not get the copies they lack"
+)
+REPLICATION_RUNS = _counter(
+    "replication_runs_total", "status", "Replication worker executions"
+)
+REPLICATION_DURATION = _histogram(
+    "replication_duration_seconds", "", SERVICE_SECONDS, "Replication cycle time"
+)
+OVER_REPLICATION_PENDING = _gauge(
+    "over_replication_pending", "", "Blobs exceeding the replication factor"
+)
+OVER_REPLICATION_REMOVED = _counter(
+    "over_replication_removed_total", "", "Excess copies removed"
+)
+OVER_REPLICATION_ERRORS = _counter(
+    "over_replication_errors_total", "", "Excess copies that could not be removed yet"
+)
+OVER_REPLICATION_RUNS = _counter(
+    "over_replication_runs_total", "status", "Over-replication worker executions"
+)
+OVER_REPLICATION_DURATION = _histogram(
+    "over_replication_duration_seconds",
+    "",
+    SERVICE_SECONDS,
+    "Over-replication cleanup cycle time",
+)
+
 METRICS: tuple[Metric, ...] = tuple(
     value for value in globals().copy().values() if isinstance(value, Metric)
 )

@@ -15,6 +15,7 @@ from s3o.model.facts import Fact
 from s3o.model.values import BreakerState
 from s3o.observe import metrics_table as table
 from s3o.observe.audit import AuditLog, render_duration
+from s3o.observe.copies import CopyHandlers
 from s3o.observe.logs import EventLog
 from s3o.observe.metrics import Metrics
 
@@ -71,6 +72,16 @@ class FactObserver:
         self._handle(facts.IntegrityChecked, self._integrity_checked)
         self._handle(facts.CorruptionFound, self._corruption_found)
         self._handle(facts.ReconcileFinished, self._reconcile_finished)
+        copies = CopyHandlers(metrics, audit, log)
+        self._handle(facts.ReplicationBegan, copies.replication_began)
+        self._handle(facts.ReplicationRan, copies.replication_ran)
+        self._handle(facts.ReplicationObserved, copies.replication_observed)
+        self._handle(facts.ReplicationFailed, copies.replication_failed)
+        self._handle(facts.CopyMade, copies.copy_made)
+        self._handle(facts.OverReplicationBegan, copies.over_replication_began)
+        self._handle(facts.OverReplicationRan, copies.over_replication_ran)
+        self._handle(facts.OverReplicationObserved, copies.over_replication_observed)
+        self._handle(facts.CopyRemoved, copies.copy_removed)
         self._handle(facts.ServiceRan, self._service_ran)
         self._handle(facts.LifecycleExpired, self._lifecycle_expired)
         self._handle(facts.LifecycleRan, self._lifecycle_ran)

@@ -84,3 +84,36 @@ LIMIT :max_rows;
 -- The backend's own id: whoever drops the intent has the upload aborted.
 UPDATE pending_objects SET upload_id = :backend_upload_id
 WHERE storage_key = :storage_key AND kind = 'copy';
+
+-- name: find_window_end
+-- The version at which a look at a bounded number of locations ends.
+SELECT version_id FROM object_locations
+WHERE version_id > :after
+ORDER BY version_id
+LIMIT 1 OFFSET :max_rows;
+
+-- name: list_thin_blobs
+-- Blobs with fewer good copies than wanted. :counted names the backends whose copies
+-- count, each between slashes, which no name holds.
+SELECT version_id, blob FROM object_locations
+WHERE (version_id, blob) > (:after, CAST(:after_blob AS BIGINT))
+AND version_id <= :until
+GROUP BY version_id, blob
+HAVING SUM(
+    CASE WHEN state = 'live' AND verified_at IS NOT NULL
+    AND REPLACE(CAST(:counted AS TEXT), '/' || backend_name || '/', '')
+        <> CAST(:counted AS TEXT)
+    THEN 1 ELSE 0 END
+) < :factor
+ORDER BY version_id, blob
+LIMIT :max_rows;
+
+-- name: list_surplus_blobs
+-- Blobs with more locations than wanted; quarantined ones are kept for a person.
+SELECT version_id, blob FROM object_locations
+WHERE (version_id, blob) > (:after, CAST(:after_blob AS BIGINT))
+AND version_id <= :until AND state <> 'quarantined'
+GROUP BY version_id, blob
+HAVING COUNT(*) > :factor
+ORDER BY version_id, blob
+LIMIT :max_rows;

@@ -1,0 +1,107 @@
+"""What those who make and remove copies look at first: the backends, and the bytes.
+
+A copy is proved without reading it where the backend's ETag equals the MD5 that is
+known (equality proves, whatever kind of ETag it is). One that is missing or has another
+size is marked suspect, and nothing more: whoever repairs finds it.
+"""
+
+from collections.abc import Sequence
+
+from s3o.backends.fleet import Fleet
+from s3o.ledger.copies import mark_copy, note_verified
+from s3o.ledger.copy_rows import BlobOf
+from s3o.ledger.ledger import Ledger
+from s3o.model.errors import BackendError, BackendsFailed, BlobMissing
+from s3o.model.seams import Clock, Observer
+from s3o.model.values import Location, LocationState, QuotaRow
+from s3o.objects.blob_source import read_md5
+from s3o.policy.replication import Health, shares_of
+
+
+def look_at_fleet(fleet: Fleet, rows: Sequence[QuotaRow], now_s: float) -> list[Health]:
+    """Return how each configured backend is, in their order."""
+    shares = shares_of(rows)
+    return [
+        Health(
+            backend=one.name,
+            state=one.state,
+            down_s=None if one.opened_at_s is None else now_s - one.opened_at_s,
+            is_draining=one.name in fleet.draining,
+            share=shares.get(one.name),
+        )
+        for one in fleet
+    ]
+
+
+class CopyProver:
+    """Proves copies, cheaply or by reading them, and writes down what it finds."""
+
+    def __init__(
+        self, ledger: Ledger, fleet: Fleet, observer: Observer, clock: Clock
+    ) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+        self._observer = observer
+        self._clock = clock
+
+    async def is_there(self, of: BlobOf, place: Location) -> bool:
+        """Whether the backend still shows the copy; a missing one is suspect then."""
+        now_us = self._clock.now_us()
+        try:
+            info = await self._fleet.get(place.backend).head(place.storage_key)
+        except BlobMissing:
+            await self._suspect(of, place, now_us)
+            return False
+        except BackendError:
+            return False
+        if info.stored_bytes != place.stored_bytes:
+            await self._suspect(of, place, now_us)
+            return False
+        if place.verified_at_us is None and info.etag == place.stored_md5:
+            await self._verified(of, place, now_us, info.etag)
+        return True
+
+    async def read(self, of: BlobOf, place: Location, expected_md5: str | None) -> bool:
+        """Read the whole copy; say whether it is proved now. Counted as egress.
+
+        expected_md5: of the blob, where only other copies tell.
+        """
+        if self._fleet.may_read(place.backend, place.stored_bytes) is not None:
+            return False
+        now_us = self._clock.now_us()
+        try:
+            md5 = await read_md5(self._fleet, self._observer, place)
+        except BackendsFailed:
+            return False
+        if md5 != (place.stored_md5 or expected_md5 or md5):
+            await self._suspect(of, place, now_us)
+            return False
+        return await self._verified(of, place, now_us, md5)
+
+    async def _suspect(self, of: BlobOf, place: Location, now_us: int) -> None:
+        await self._ledger.write(
+            lambda tx: mark_copy(
+                tx,
+                of.version_id,
+                of.blob,
+                place.backend,
+                LocationState.SUSPECT,
+                now_us,
+                place.storage_key,
+            )
+        )
+
+    async def _verified(
+        self, of: BlobOf, place: Location, now_us: int, md5: str
+    ) -> bool:
+        return await self._ledger.write(
+            lambda tx: note_verified(
+                tx,
+                of.version_id,
+                of.blob,
+                place.backend,
+                place.storage_key,
+                now_us,
+                md5,
+            )
+        )
