@@ -4,7 +4,12 @@ To add one: write its function next to its kin and a row here; a command for it 
 in cli/admin_commands. docs/admin.md lists the same routes (a test compares).
 """
 
-from s3o.admin.action import BACKEND, Action, Kind, Parameter, Place
+from s3o.admin.action import BACKEND, BATCH_SIZE, Action, Kind, Parameter, Place
+from s3o.admin.copies import (
+    clean_over_replication,
+    replicate,
+    show_over_replication,
+)
 from s3o.admin.dead_letters import (
     retry_dead_letters,
     show_dead_letters,
@@ -22,6 +27,8 @@ from s3o.admin.upkeep import (
     show_log_level,
 )
 from s3o.services.ledger_backup import LedgerBackup
+from s3o.services.over_replication import OverReplicationCleaner
+from s3o.services.replicator import Replicator
 
 _CHOSEN = (
     Parameter(name="ids", kind=Kind.IDS, place=Place.BODY),
@@ -92,6 +99,33 @@ ACTIONS: tuple[Action, ...] = (
         run=run_lifecycle,
         is_job=True,
         service="lifecycle",
+    ),
+    Action(
+        name="Replicate",
+        method="POST",
+        path="/replicate",
+        summary="Make the copies that objects lack, one cycle",
+        parameters=(BATCH_SIZE,),
+        run=replicate,
+        is_job=True,
+        service=Replicator.name,
+    ),
+    Action(
+        name="OverReplication",
+        method="GET",
+        path="/over-replication",
+        summary="How many objects have more copies than they should",
+        run=show_over_replication,
+    ),
+    Action(
+        name="CleanOverReplication",
+        method="POST",
+        path="/over-replication",
+        summary="Remove copies over the factor, one cycle",
+        parameters=(BATCH_SIZE,),
+        run=clean_over_replication,
+        is_job=True,
+        service=OverReplicationCleaner.name,
     ),
     Action(
         name="UsageFlush",

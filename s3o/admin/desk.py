@@ -14,6 +14,8 @@ from s3o.services.dead_letters import DeadLetters
 from s3o.services.ledger_backup import LedgerBackup
 from s3o.services.ledger_check import LedgerCheck
 from s3o.services.lifecycle import Lifecycle
+from s3o.services.over_replication import OverReplicationCleaner
+from s3o.services.replicator import Replicator
 from s3o.services.runner import Runner
 from s3o.services.safety import Safety
 
@@ -34,5 +36,7 @@ class Desk:
     safety: Safety
     dead_letters: DeadLetters
     lifecycle: Lifecycle
+    replicator: Replicator
+    over_replication: OverReplicationCleaner
     ledger_check: LedgerCheck
     ledger_backup: LedgerBackup
