@@ -1,7 +1,7 @@
 """All actions of the admin API: one table, behind the routes and the commands.
 
 To add one: write its function next to its kin and a row here; a command for it is a row
-in cli/admin_commands. docs/admin.md lists the same routes (a test compares).
+in cli/admin_commands; `python -m tests.admin.test_documented` tells docs/admin.md.
 """
 
 from s3o.admin.action import BACKEND, BATCH_SIZE, Action, Kind, Parameter, Place

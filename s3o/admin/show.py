@@ -130,6 +130,7 @@ def _backend(desk: Desk, name: BackendName, figures: _Figures | None) -> Documen
     document: dict[str, object] = {
         "name": name,
         "circuit": str(backend.state),
+        "draining": name in desk.fleet.draining,
         "api_requests": usage.api_requests,
         "egress_bytes": usage.egress_bytes,
         "ingress_bytes": usage.ingress_bytes,

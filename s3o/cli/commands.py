@@ -143,6 +143,20 @@ def recover(options: argparse.Namespace) -> int:
     return run_command(options)
 
 
+def _add_admin_flags(parser: argparse.ArgumentParser) -> None:
+    from s3o.cli.admin import add_admin_flags
+
+    _add_config_flag(parser)
+    add_admin_flags(parser)
+
+
+def admin(options: argparse.Namespace) -> int:
+    """Ask a running service for something, and show its answer."""
+    from s3o.cli.admin import run_admin
+
+    return run_admin(options)
+
+
 def version(_options: argparse.Namespace) -> int:
     """Print the versions of the product and of Python, and the platform."""
     import os
@@ -178,6 +192,11 @@ COMMANDS = {
         summary="compare ledger and backends, and explain every difference",
         add_flags=_add_fsck_flags,
         run=fsck,
+    ),
+    "admin": Command(
+        summary="ask a running service: admin -h lists what",
+        add_flags=_add_admin_flags,
+        run=admin,
     ),
     "recover": Command(
         summary="rebuild a lost or stale ledger from the backends",

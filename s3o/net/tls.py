@@ -81,6 +81,7 @@ def _no_password() -> str:
 
 
 ClientContext = ssl.SSLContext
+_CERTIFICATE_END = "-----END CERTIFICATE-----"
 
 
 def client_context(ca_file: str = "") -> ClientContext:
@@ -92,6 +93,36 @@ def client_context(ca_file: str = "") -> ClientContext:
         context = ssl.create_default_context(cafile=ca_file or None)
     except (OSError, ValueError) as exc:
         raise CertificateUnusable(str(exc)) from exc
+    return _strict(context)
+
+
+def pinned_context(cert_file: str) -> ClientContext:
+    """Return what trusts the first certificate in a file and no other, by any name.
+
+    For talking to our own service on this machine, whose certificate is for the name
+    that others call it by. Raises CertificateUnusable.
+    """
+    try:
+        with open(cert_file, encoding="ascii") as file:
+            first, end, _ = file.read().partition(_CERTIFICATE_END)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.load_verify_locations(cadata=first + end)
+    except (OSError, ValueError) as exc:
+        raise CertificateUnusable(f"{cert_file}: {exc}") from exc
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return _strict(context)
+
+
+def insecure_context() -> ClientContext:
+    """Return what trusts anybody: only for a person who asked for it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return _strict(context)
+
+
+def _strict(context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_alpn_protocols(["http/1.1"])

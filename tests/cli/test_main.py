@@ -166,7 +166,7 @@ def test_validate_says_that_a_file_is_absent(capsys):
         (["vaildate"], "unknown command 'vaildate' (did you mean 'validate'?)"),
         (["help", "sevre"], "unknown command 'sevre' (did you mean 'serve'?)"),
         (["frobnicate"], "unknown command 'frobnicate'; see"),
-        (["admin", "status"], "command 'admin' is not in this version"),
+        (["doctor"], "command 'doctor' is not in this version"),
         (["validate", "--confg", "x"], "unrecognized arguments: --confg x"),
         (["validate", "--conf", "x"], "unrecognized arguments: --conf x"),
         (["validate", "stray"], "unrecognized arguments: stray"),
