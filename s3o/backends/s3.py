@@ -43,6 +43,7 @@ from s3o.model.values import (
     UploadPage,
 )
 from s3o.net.client import ClientError, ClientPool
+from s3o.policy.importing import Shape, shape_of
 from s3o.wire.backend_documents import read_list_page
 from s3o.wire.sigv4 import EMPTY_SHA256
 from s3o.wire.xml_read import parse_xml
@@ -228,6 +229,7 @@ class S3Backend:
             path=self._writer.object_path(storage_key),
             payload_hash=EMPTY_SHA256,
             plain=plain,
+            may_be_coded=shape_of(storage_key) is Shape.FOREIGN,
         )
         try:
             return await open_blob(self._caller, call, storage_key, interval)
@@ -241,6 +243,7 @@ class S3Backend:
             method="HEAD",
             path=self._writer.object_path(storage_key),
             payload_hash=EMPTY_SHA256,
+            may_be_coded=shape_of(storage_key) is Shape.FOREIGN,
         )
         try:
             fields = (await self._caller.ask(call, 0)).fields

@@ -96,12 +96,13 @@ def _is_of(version: ObjectVersion, digests: Digests) -> bool:
     """Whether the digests of all of a version's bytes are what is known of them."""
     if digests.sha256 != version.sha256:
         return False
+    known, computed = version.checksum, digests.checksum
+    if known is None:
+        return True  # imported: its ETag is a provider's, and need be no MD5
     if _HEX_MD5.fullmatch(version.etag) and digests.md5 != version.etag:
         return False
-    known, computed = version.checksum, digests.checksum
     return (
-        known is None
-        or known.type is not ChecksumType.FULL_OBJECT
+        known.type is not ChecksumType.FULL_OBJECT
         or known.algorithm is not computed.algorithm
         or known.value == computed.value
     )

@@ -13,6 +13,7 @@ from s3o.model.errors import BackendProtocolError, BlobDamaged
 from s3o.model.seams import Decoding, Transform
 from s3o.model.values import Interval, Location
 from s3o.objects.layout import PiecesDecoding, Segment, plan_stored
+from s3o.policy.identity import IdentityTransform
 
 
 class Digest(Protocol):
@@ -41,7 +42,8 @@ class OpenBlob:
     ) -> None:
         self.location = location
         self._fleet = fleet
-        self._transform = transform
+        # Imported bytes are what somebody else stored, as they are.
+        self._transform = IdentityTransform() if location.is_imported else transform
         self._segment = segment
         self._position = segment.start
         self._is_drained = False
@@ -79,6 +81,14 @@ class OpenBlob:
         if self._reader.info.stored_bytes != plan.blob_bytes:
             await self.close()
             raise self._damaged("the blob has another size than the ledger says")
+        if self._is_replaced(self._reader.info.etag):
+            await self.close()
+            raise self._damaged("not the bytes that were imported")
+
+    def _is_replaced(self, etag: str) -> bool:
+        """Whether somebody has overwritten imported bytes on the backend."""
+        known = self.location.backend_etag if self.location.is_imported else None
+        return bool(known and etag) and etag != known
 
     async def read(self) -> bytes:
         """Return the next plaintext piece; b"" when the segment is complete."""

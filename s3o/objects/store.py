@@ -5,7 +5,7 @@ operation needs to know of policy, ledger and backends is in write.py and read.p
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from s3o.backends.fleet import Fleet
@@ -33,6 +33,7 @@ from s3o.model.values import (
 from s3o.objects.announce import Announcer
 from s3o.objects.copy import Copier
 from s3o.objects.failover import Failover
+from s3o.objects.imported import ImportedHeaders, lacks_headers
 from s3o.objects.integrity import Integrity
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.part_copies import PartCopier
@@ -93,6 +94,7 @@ class ObjectStore:
         self._room = room
         self._integrity = integrity
         announcer = Announcer(ledger, fleet, observer, clock, room, wanted)
+        self._imported = ImportedHeaders(ledger, fleet)
         failover = Failover(observer)
         self._writer = Writer(
             ledger,
@@ -145,6 +147,8 @@ class ObjectStore:
             )
             if version is None:
                 raise NoSuchKey(bucket.name, key)
+            if lacks_headers(version):
+                version = (await self._find(bucket, key)).version
             running.size = version.size
             return version
 
@@ -157,6 +161,17 @@ class ObjectStore:
                 raise
 
     async def _find(self, bucket: Bucket, key: ObjectKey) -> StoredObject:
+        stored = await self._read(bucket, key)
+        if not lacks_headers(stored.version):
+            return stored
+        described = await self._imported.fetch(bucket, stored)
+        # Meanwhile its bytes may have gone: only a fresh read may be opened.
+        stored = await self._read(bucket, key)
+        if stored.version.version_id == described.version_id:
+            stored = replace(stored, version=described)
+        return stored
+
+    async def _read(self, bucket: Bucket, key: ObjectKey) -> StoredObject:
         stored = await self._ledger.read(lambda tx: find_object(tx, bucket.id, key))
         if stored is None:
             raise NoSuchKey(bucket.name, key)
