@@ -120,7 +120,6 @@ async def _put_version(
     tx: Tx, intent: IntentRow, commit: Commit, sequence: int
 ) -> None:
     content_type, storage_class, headers, metadata, tags = intent.facts_columns
-    checksum = commit.digests.checksum
     await tx.run(
         "put_object",
         bucket_id=intent.bucket_id,
@@ -135,9 +134,7 @@ async def _put_version(
         headers=headers,
         metadata=metadata,
         tags=tags,
-        checksum_algorithm=checksum.algorithm,
-        checksum_type=checksum.type,
-        checksum_value=checksum.value,
+        **rows.checksum_columns(commit.digests.checksum),
         content_hash=commit.digests.sha256,
         part_sizes=rows.list_text(intent.part_sizes),
         layout=rows.list_text(intent.layout),

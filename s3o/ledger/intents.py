@@ -129,9 +129,7 @@ async def note_digests(
         "note_digests",
         storage_key=storage_key,
         etag=digests.md5,
-        checksum_algorithm=digests.checksum.algorithm,
-        checksum_type=digests.checksum.type,
-        checksum_value=digests.checksum.value,
+        **rows.checksum_columns(digests.checksum),
         content_hash=digests.sha256,
         stored_digest=stored_md5,
     )

@@ -22,7 +22,7 @@ from s3o.model.names import (
     UploadId,
     VersionId,
 )
-from s3o.model.values import Checksum, Digests, ObjectFacts, WriteConditions
+from s3o.model.values import Digests, ObjectFacts, WriteConditions
 
 
 class IntentKind(StrEnum):
@@ -143,9 +143,10 @@ def intent_of(row: Row) -> IntentRow:
 
 def _digests_of(row: Row) -> Digests | None:
     md5, sha256 = row[16], row[20]
-    checksum: Checksum | None = rows.checksum_of(row[17:20])
-    if md5 is None or checksum is None:
+    if md5 is None:
         return None
     return Digests(
-        md5=rows.text(md5), checksum=checksum, sha256=rows.optional_text(sha256)
+        md5=rows.text(md5),
+        checksum=rows.checksum_of(row[17:20]),
+        sha256=rows.optional_text(sha256),
     )

@@ -174,6 +174,17 @@ def checksum_of(columns: Sequence[Value]) -> Checksum | None:
     return Checksum(known, text(value), how)
 
 
+def checksum_columns(checksum: Checksum | None) -> dict[str, Value]:
+    """Return the parameters of checksum_algorithm, checksum_type, checksum_value."""
+    if checksum is None:
+        return dict.fromkeys(("checksum_algorithm", "checksum_type", "checksum_value"))
+    return {
+        "checksum_algorithm": checksum.algorithm,
+        "checksum_type": checksum.type,
+        "checksum_value": checksum.value,
+    }
+
+
 def current_of(bucket_id: BucketId, key: ObjectKey, row: Row) -> ObjectVersion:
     """Read find_current: enough of a version to decide conditions and replace it."""
     version_id, sequence, size_, etag, created_at = row

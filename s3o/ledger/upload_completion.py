@@ -34,6 +34,7 @@ from s3o.ledger.uploads import (
 from s3o.model import limits
 from s3o.model.errors import (
     ConditionalConflict,
+    EntityTooLarge,
     LedgerDamaged,
     NoSuchKey,
     PreconditionFailed,
@@ -64,6 +65,7 @@ class CompleteRequest:
     """One Complete as a client asks for it.
 
     min_part_bytes: what every part but the last must have, in the client's bytes.
+    max_bytes: what the object may have, 0 is no limit.
     """
 
     bucket_id: BucketId
@@ -73,6 +75,7 @@ class CompleteRequest:
     manifest: Manifest
     conditions: WriteConditions
     min_part_bytes: int
+    max_bytes: int = 0
     owner: str
     now_us: int
 
@@ -110,8 +113,8 @@ async def begin_complete(tx: Tx, request: CompleteRequest) -> BegunCompletion:
 
     A repetition with the same manifest joins in. A refusal changes nothing. Raises
     NoSuchBucket, NoSuchUpload (perhaps it is done: find_completed), UploadCompleting
-    (with another manifest), PreconditionFailed, NoSuchKey, and what plan_completion
-    raises.
+    (with another manifest), EntityTooLarge, PreconditionFailed, NoSuchKey, and what
+    plan_completion raises.
     """
     await hold_bucket(tx, request.bucket_id, request.bucket)
     sequence = await draw_sequence(tx, request.bucket_id, request.key)
@@ -126,6 +129,8 @@ async def begin_complete(tx: Tx, request: CompleteRequest) -> BegunCompletion:
     completion = plan_completion(
         upload, parts, request.manifest, request.min_part_bytes, _CHECKSUMS
     )
+    if request.max_bytes and completion.size > request.max_bytes:
+        raise EntityTooLarge(completion.size, request.max_bytes)
     current = await find_current(tx, request.bucket_id, request.key)
     check_write(request.conditions, current, request.bucket, request.key)
     pinned = tuple((part.number, part.attempt) for part in completion.pinned)
@@ -156,7 +161,6 @@ async def _insert_intent(
     sequence: int,
 ) -> None:
     """Record everything that finish_complete needs; it reserves nothing itself."""
-    checksum = completion.checksum
     blobs = sorted({part.blob for part in completion.pinned})
     await tx.run(
         "insert_complete_intent",
@@ -166,9 +170,7 @@ async def _insert_intent(
         size=completion.size,
         conditions=rows.conditions_text(request.conditions),
         etag=completion.etag,
-        checksum_algorithm=checksum.algorithm,
-        checksum_type=checksum.type,
-        checksum_value=checksum.value,
+        **rows.checksum_columns(completion.checksum),
         part_sizes=rows.list_text(completion.part_sizes),
         layout=rows.list_text(completion.layout),
         part_checksums=rows.list_text(completion.part_checksums),
@@ -347,7 +349,6 @@ async def _note_completed(
     tx: Tx, upload: Upload, intent: IntentRow, commit: Commit
 ) -> None:
     assert upload.manifest is not None, "it was split by its manifest"
-    checksum = commit.digests.checksum
     await tx.run(
         "insert_completed_upload",
         upload_id=upload.upload_id,
@@ -355,9 +356,7 @@ async def _note_completed(
         key=upload.key,
         version_id=intent.version_id,
         etag=commit.etag,
-        checksum_algorithm=checksum.algorithm,
-        checksum_type=checksum.type,
-        checksum_value=checksum.value,
+        **rows.checksum_columns(commit.digests.checksum),
         manifest_digest=upload.manifest.digest,
         now_us=commit.now_us,
     )

@@ -86,14 +86,15 @@ class OpenedPart:
 class PartCommit:
     """What the upload of an attempt has shown.
 
-    checksum is of the upload's algorithm, CRC64NVME where it has none. extra_failed:
-    intents of earlier attempts of the same request, whose bytes may exist.
+    checksum is of the upload's algorithm, CRC64NVME where it has none; None where it is
+    not known and the upload has no algorithm. extra_failed: intents of earlier attempts
+    of the same request, whose bytes may exist.
     """
 
     intent_key: StorageKey
     upload_id: UploadId
     etag: str
-    checksum: Checksum
+    checksum: Checksum | None
     backend_etag: str | None
     now_us: int
     backend_version: str | None = None
@@ -216,7 +217,8 @@ async def commit_part(tx: Tx, commit: PartCommit) -> Part:
     if intent is None or intent.upload_id != commit.upload_id:
         raise WriteLost(commit.intent_key)
     wanted = upload.checksum_algorithm or ChecksumAlgorithm.CRC64NVME
-    assert commit.checksum.algorithm is wanted, "the part's checksum is of the upload's"
+    known = commit.checksum.algorithm if commit.checksum is not None else None
+    assert known is wanted or known is upload.checksum_algorithm, "of the upload's"
     await tx.run("touch_upload", upload_id=commit.upload_id, now_us=commit.now_us)
     part = await _insert(tx, upload, intent, commit)
     moves = QuotaMoves()
@@ -237,6 +239,7 @@ async def _insert(
     assert last is not None
     storage_key = upload.storage_key if intent.is_native_part else intent.storage_key
     assert storage_key is not None
+    checksum = commit.checksum
     part = Part(
         number=intent.part_number,
         attempt=rows.size(last[0]) + 1,
@@ -267,8 +270,8 @@ async def _insert(
         size=part.size,
         stored_bytes=part.stored_bytes,
         etag=part.etag,
-        checksum_algorithm=commit.checksum.algorithm,
-        checksum_value=commit.checksum.value,
+        checksum_algorithm=checksum.algorithm if checksum is not None else None,
+        checksum_value=checksum.value if checksum is not None else None,
         stored_digest=part.stored_md5,
         now_us=part.created_at_us,
     )

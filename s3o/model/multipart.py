@@ -84,7 +84,8 @@ class Part:
     """One acknowledged attempt of a part; etag is the plaintext MD5 in hex.
 
     storage_key is the upload's own for a native part. backend_etag is what the backend
-    said, needed to complete its upload.
+    said, needed to complete its upload. checksum: None where the backend has copied the
+    part by itself, and nobody here has read its bytes.
     """
 
     number: int
@@ -122,11 +123,12 @@ class Completion:
 
     part_checksums: values in part order, where the upload named an algorithm.
     layout: (blob, offset, length) in plaintext bytes; () is blob 0 as a whole.
+    checksum: None where one of the parts has none.
     """
 
     pinned: tuple[Part, ...]
     etag: str
-    checksum: Checksum
+    checksum: Checksum | None
     size: int
     part_sizes: tuple[int, ...]
     part_checksums: tuple[str, ...]

@@ -90,11 +90,12 @@ class Digests:
     """What was computed over the plaintext while it streamed.
 
     md5 and sha256 in hex; the ETag of a single PUT is the MD5 (ADR 0001). checksum is
-    what is kept; declared is what the client sent, verified, of any algorithm.
+    what is kept, None only of bytes that were copied where they lie and of which nobody
+    knows one; declared is what the client sent, verified, of any algorithm.
     """
 
     md5: str
-    checksum: Checksum
+    checksum: Checksum | None
     sha256: str | None = None
     declared: Checksum | None = None
 

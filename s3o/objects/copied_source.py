@@ -92,6 +92,11 @@ class CopiedSource:
         return digests
 
 
+def is_md5(etag: str) -> bool:
+    """Whether a version's ETag is the MD5 of its bytes, and not of its parts."""
+    return _HEX_MD5.fullmatch(etag) is not None
+
+
 def _is_of(version: ObjectVersion, digests: Digests) -> bool:
     """Whether the digests of all of a version's bytes are what is known of them."""
     if digests.sha256 != version.sha256:
@@ -99,10 +104,11 @@ def _is_of(version: ObjectVersion, digests: Digests) -> bool:
     known, computed = version.checksum, digests.checksum
     if known is None:
         return True  # imported: its ETag is a provider's, and need be no MD5
-    if _HEX_MD5.fullmatch(version.etag) and digests.md5 != version.etag:
+    if is_md5(version.etag) and digests.md5 != version.etag:
         return False
     return (
-        known.type is not ChecksumType.FULL_OBJECT
+        computed is None
+        or known.type is not ChecksumType.FULL_OBJECT
         or known.algorithm is not computed.algorithm
         or known.value == computed.value
     )

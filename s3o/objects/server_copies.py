@@ -372,10 +372,9 @@ def _known_digests(call: CopyCall) -> Digests | None:
     """Return the copy's digests if nothing has to be computed over its bytes."""
     version = call.source.version
     checksum = version.checksum
-    if checksum is None:
-        return None
     if call.checksum is not None and (
-        call.checksum is not checksum.algorithm
+        checksum is None
+        or checksum.algorithm is not call.checksum
         or checksum.type is not ChecksumType.FULL_OBJECT
     ):
         return None

@@ -37,6 +37,7 @@ from s3o.objects.imported import ImportedHeaders, lacks_headers
 from s3o.objects.integrity import Integrity
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.part_copies import PartCopier
+from s3o.objects.part_server_copies import ServerPartCopier
 from s3o.objects.read import ObjectReader
 from s3o.objects.room import RoomMaker
 from s3o.objects.server_copies import ServerCopier
@@ -132,7 +133,7 @@ class ObjectStore:
             announcer=announcer,
             failover=failover,
         )
-        self.part_copier = PartCopier(self.copier, self.uploads)
+        self.part_copier = PartCopier(self.copier, self.uploads, reads)
 
     async def head(
         self, bucket: Bucket, key: ObjectKey, *, operation: str = "HeadObject"
@@ -292,6 +293,11 @@ def _make_uploads(
     announcer: Announcer,
     failover: Failover,
 ) -> UploadStore:
+    binder = UploadBinder(
+        *(ledger, fleet, observer, clock, entropy),
+        cluster_id=cluster_id,
+        min_part_bytes=bounds.min_part_bytes,
+    )
     return UploadStore(
         ledger,
         observer,
@@ -299,29 +305,22 @@ def _make_uploads(
         entropy,
         bounds=bounds,
         parts=PartWriter(
-            fleet,
-            transform,
-            clock,
-            entropy,
+            *(fleet, transform, clock, entropy),
             cluster_id=cluster_id,
-            binder=UploadBinder(
-                ledger,
-                fleet,
-                observer,
-                clock,
-                entropy,
-                cluster_id=cluster_id,
-                min_part_bytes=bounds.min_part_bytes,
-            ),
+            binder=binder,
             live=live,
             announcer=announcer,
             failover=failover,
         ),
+        part_copier=ServerPartCopier(
+            *(ledger, fleet, transform, observer, clock, entropy),
+            cluster_id=cluster_id,
+            binder=binder,
+            live=live,
+            announcer=announcer,
+        ),
         completer=Completer(
-            ledger,
-            fleet,
-            observer,
-            clock,
+            *(ledger, fleet, observer, clock),
             owner=cluster_id,
             min_part_bytes=bounds.min_part_bytes,
             max_bytes=bounds.max_bytes,

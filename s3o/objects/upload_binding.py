@@ -5,7 +5,7 @@ there is found by its name. Parts that arrive meanwhile wait for the answer. Whe
 binding failed, or belongs to a process that may be dead, parts are blobs of their own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import trio
@@ -14,7 +14,7 @@ from s3o.backends.fleet import Fleet
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.uploads import begin_binding, find_upload, finish_binding
 from s3o.model.errors import BackendError
-from s3o.model.multipart import NATIVE_BLOB, Upload
+from s3o.model.multipart import NATIVE_BLOB, Upload, UploadState
 from s3o.model.names import BackendName, UploadId, make_storage_key, make_write_id
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.model.values import Bucket, QuotaRow
@@ -61,12 +61,32 @@ class UploadBinder:
             )
         )
 
+    def wants_native(self, upload: Upload, number: int, stored_size: int) -> bool:
+        """Whether a part of this size should go into the upload's own one, now."""
+        name = upload.backend
+        if name is None or upload.state is not UploadState.OPEN:
+            return False
+        backend = self._fleet.find(name)
+        return (
+            backend is not None
+            and number <= backend.traits.max_part_number
+            and self.takes(name, stored_size)
+            and backend.may_call()
+        )
+
     async def bind(
-        self, bucket: Bucket, upload: Upload, *, size: int, stored_size: int
+        self,
+        bucket: Bucket,
+        upload: Upload,
+        *,
+        size: int,
+        stored_size: int,
+        preferred: Collection[BackendName] = (),
     ) -> Upload:
         """Return the upload as it is now, bound if a backend can take this part.
 
-        size and stored_size: the part's. Raises NoSuchUpload, LedgerError.
+        size and stored_size: the part's. preferred: where its bytes are already.
+        Raises NoSuchUpload, LedgerError.
         """
         event = self._binding.get(upload.upload_id)
         if event is not None:
@@ -76,7 +96,7 @@ class UploadBinder:
             return upload
         event = self._binding[upload.upload_id] = trio.Event()
         try:
-            await self._begin(bucket, upload, size, stored_size)
+            await self._begin(bucket, upload, size, stored_size, preferred)
         finally:
             del self._binding[upload.upload_id]
             event.set()
@@ -96,7 +116,12 @@ class UploadBinder:
         )
 
     async def _begin(
-        self, bucket: Bucket, upload: Upload, size: int, stored_size: int
+        self,
+        bucket: Bucket,
+        upload: Upload,
+        size: int,
+        stored_size: int,
+        preferred: Collection[BackendName],
     ) -> None:
         """Begin an upload on the best backend; its failure is nobody's trouble."""
 
@@ -104,7 +129,8 @@ class UploadBinder:
             order = self._fleet.order_for_binding(
                 rows, size=size, stored_size=stored_size
             )
-            return [name for name in order if self.takes(name, stored_size)]
+            able = [name for name in order if self.takes(name, stored_size)]
+            return sorted(able, key=lambda name: name not in preferred)
 
         write_id = make_write_id(self._entropy.token(16))
         storage_key = make_storage_key(bucket.name, upload.key, write_id)

@@ -37,7 +37,6 @@ from s3o.ledger.uploads import CompletedUpload, find_completed
 from s3o.model.errors import (
     BackendError,
     BackendsFailed,
-    EntityTooLarge,
     NoSuchUpload,
     StateError,
     WriteLost,
@@ -136,6 +135,7 @@ class Completer:
             manifest=call.manifest,
             conditions=call.conditions,
             min_part_bytes=self._min_part_bytes(),
+            max_bytes=self._max_bytes(),
             owner=self._owner,
             now_us=self._clock.now_us(),
         )
@@ -147,10 +147,6 @@ class Completer:
             if completed is None:
                 raise
             return completed
-        size, limit = begun.completion.size, self._max_bytes()
-        if begun.is_new and limit and size > limit:
-            await self._reopen(begun)
-            raise EntityTooLarge(size, limit)
         return Completing(call, begun)
 
     async def finish(self, completing: Completing) -> Completed:

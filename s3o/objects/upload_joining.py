@@ -3,6 +3,9 @@
 Whether it has been made is never guessed. A blob of the upload's own name, which is
 used once, with the size of the pinned parts can only be theirs; while the backend still
 lists them all, they have certainly not been joined.
+
+A part that the backend has copied by itself is looked at before it is joined: some
+backends cut a range short and say nothing.
 """
 
 from s3o.backends.guard import Guarded
@@ -12,6 +15,7 @@ from s3o.model.errors import (
     BackendCircuitOpen,
     BackendError,
     BackendOverUsage,
+    BackendProtocolError,
     BlobMissing,
     UploadMissing,
 )
@@ -45,6 +49,7 @@ class Joining:
         self._backend_upload_id = upload.backend_upload_id
         self._native = begun.completion.native_parts
         self._stored_bytes = begun.completion.native_stored_bytes
+        self._has_copies = any(part.checksum is None for part in self._native)
 
     async def send(self) -> PutReceipt:
         """Ask for the first time; where the outcome is unknown, find out.
@@ -52,6 +57,8 @@ class Joining:
         Raises JoinRefused, JoinStuck, BackendError.
         """
         try:
+            if self._has_copies:
+                await self._holds_parts()
             return await self._send()
         except BackendError as error:
             if error.is_definite:
@@ -98,7 +105,11 @@ class Joining:
         return PutReceipt(etag=info.etag)
 
     async def _holds_parts(self) -> bool:
-        """Whether the backend still lists every pinned part as it was sent."""
+        """Whether the backend still lists every pinned part as it was sent.
+
+        Raises JoinRefused if one of them was copied, and is not what it should be: then
+        no Complete was ever sent, for this is asked before.
+        """
         try:
             listed = await self._backend.list_parts(
                 self._storage_key, self._backend_upload_id
@@ -106,7 +117,14 @@ class Joining:
         except UploadMissing:
             return False
         held = {part.number: (part.etag, part.stored_bytes) for part in listed}
-        return all(
-            held.get(part.number) == (part.backend_etag, part.stored_bytes)
+        others = [
+            part.number
             for part in self._native
-        )
+            if held.get(part.number) != (part.backend_etag, part.stored_bytes)
+        ]
+        if others and self._has_copies:
+            reason = f"part {others[0]} is not what was to be copied"
+            raise JoinRefused(
+                BackendProtocolError(self._backend.name, "ListParts", reason)
+            )
+        return not others

@@ -29,7 +29,7 @@ from s3o.model.errors import (
     BackendOverUsage,
     BlobDamaged,
 )
-from s3o.model.multipart import Part, Upload, UploadState
+from s3o.model.multipart import Part, Upload
 from s3o.model.names import (
     BackendName,
     StorageKey,
@@ -164,15 +164,11 @@ class PartWriter:
         self, call: PartCall, upload: Upload, size: int, failed: Container[BackendName]
     ) -> bool:
         name = upload.backend
-        if name is None or upload.state is not UploadState.OPEN or name in failed:
-            return False
-        backend = self._fleet.find(name)
         return (
-            backend is not None
-            and call.number <= backend.traits.max_part_number
-            and self._binder.takes(name, size)
-            and backend.may_call()
-            and backend.exceeded(Usage(1, 0, size)) is None
+            name is not None
+            and name not in failed
+            and self._binder.wants_native(upload, call.number, size)
+            and self._fleet.get(name).exceeded(Usage(1, 0, size)) is None
         )
 
     async def _attempt(

@@ -5,6 +5,7 @@ are stored is in upload_parts, how an object is made of them in upload_completio
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,13 +23,15 @@ from s3o.model.names import (
     make_upload_id,
     make_version_id,
 )
-from s3o.model.seams import Clock, Entropy, Observer
+from s3o.model.seams import Clock, DigestedSource, Entropy, Observer
 from s3o.model.values import (
     Bucket,
     ChecksumAlgorithm,
     ChecksumType,
     ObjectFacts,
 )
+from s3o.objects.part_server_copies import OPERATION as PART_COPY
+from s3o.objects.part_server_copies import PartCopyCall, ServerPartCopier
 from s3o.objects.room import RoomMaker
 from s3o.objects.upload_completion import (
     CompleteCall,
@@ -38,6 +41,8 @@ from s3o.objects.upload_completion import (
 )
 from s3o.objects.upload_parts import PartCall, PartWriter
 from s3o.observe.operation import Operation, WriteOperation
+
+ReadPart = Callable[[], AbstractAsyncContextManager[DigestedSource]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,7 @@ class UploadStore:
         *,
         bounds: UploadLimits,
         parts: PartWriter,
+        part_copier: ServerPartCopier,
         completer: Completer,
         room: RoomMaker,
     ) -> None:
@@ -86,6 +92,7 @@ class UploadStore:
         self._entropy = entropy
         self._bounds = bounds
         self._parts = parts
+        self._part_copier = part_copier
         self._completer = completer
         self._room = room
 
@@ -120,12 +127,38 @@ class UploadStore:
         """Store a part; see PartWriter.store. Raises also EntityTooLarge."""
         with self._writing(call.operation, call.bucket, call.upload.key) as operation:
             operation.size = call.source.size
-            limit = self._bounds.max_part_bytes()
-            if call.source.size > limit:
-                raise EntityTooLarge(call.source.size, limit)
+            self._check_part_size(call.source.size)
             part = await self._parts.store(call)
             operation.backend = part.backend
             return part
+
+    async def copy_part(self, call: PartCopyCall, read: ReadPart) -> Part:
+        """Make a part of a source's bytes; read opens them if they must pass here.
+
+        Raises EntityTooLarge, and what PartWriter.store and the reader raise.
+        """
+        with self._writing(PART_COPY, call.bucket, call.upload.key) as operation:
+            operation.size = call.size
+            self._check_part_size(call.size)
+            part = await self._part_copier.copy(call)
+            if part is None:
+                async with read() as source:
+                    part = await self._parts.store(
+                        PartCall(
+                            bucket=call.bucket,
+                            upload=call.upload,
+                            number=call.number,
+                            source=source,
+                            operation=PART_COPY,
+                        )
+                    )
+            operation.backend = part.backend
+            return part
+
+    def _check_part_size(self, size: int) -> None:
+        limit = self._bounds.max_part_bytes()
+        if size > limit:
+            raise EntityTooLarge(size, limit)
 
     async def begin_complete(self, call: CompleteCall) -> Completed | Completing:
         """Decide a Complete; see Completer.begin."""

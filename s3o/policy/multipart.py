@@ -6,7 +6,8 @@ ETag is the MD5 of the parts' MD5s with their number. A FULL_OBJECT checksum is 
 parts' CRCs combined; a COMPOSITE one is the checksum of the parts' raw checksums with
 their number, and then each listed part must bring its own. An upload whose Create named
 no algorithm has CRC64NVME, and what its Complete says about checksums is ignored where
-it is of another one. Nothing here is looked up, nothing changed.
+it is of another one; its object has none if a backend has copied a part by itself.
+Nothing here is looked up, nothing changed.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 """
@@ -146,17 +147,20 @@ def _require_part_checksums(
     named = upload.checksum_algorithm
     is_needed = named is not None and upload.checksum_type is ChecksumType.COMPOSITE
     for part, listed in zip(pinned, manifest.parts, strict=True):
-        if part.checksum is None or part.checksum.algorithm is not algorithm_of(upload):
+        known = part.checksum.algorithm if part.checksum is not None else None
+        if known is not algorithm_of(upload) and known is not named:
             raise _invalid(upload, listed)  # uploading it again cures even that
         claims = {one.algorithm: one.value for one in listed.checksums}
-        claimed = claims.get(part.checksum.algorithm)
+        claimed = claims.get(algorithm_of(upload))
         if claimed is None and is_needed:
             raise InvalidRequest(
                 f"The upload was created using a {str(named).lower()} checksum. The "
                 "complete request must include the checksum for each part. It was "
                 f"missing for part {part.number} in the request."
             )
-        if claimed not in (None, part.checksum.value):
+        if claimed is not None and (
+            part.checksum is None or claimed != part.checksum.value
+        ):
             raise _invalid(upload, listed)
 
 
@@ -167,9 +171,11 @@ def algorithm_of(upload: Upload) -> ChecksumAlgorithm:
 
 def _checksum_of(
     upload: Upload, pinned: Sequence[Part], checksums: ChecksumMath
-) -> Checksum:
+) -> Checksum | None:
     known = [(part.checksum, part.size) for part in pinned if part.checksum is not None]
-    assert len(known) == len(pinned), "checked before"
+    if len(known) < len(pinned):
+        assert upload.checksum_algorithm is None, "checked before"
+        return None
     if upload.checksum_type is ChecksumType.COMPOSITE:
         raw = b"".join(base64.b64decode(checksum.value) for checksum, _ in known)
         value = checksums.compute(algorithm_of(upload), raw).value
@@ -183,10 +189,10 @@ def _checksum_of(
 
 
 def _require_final_checksum(
-    upload: Upload, computed: Checksum, manifest: Manifest
+    upload: Upload, computed: Checksum | None, manifest: Manifest
 ) -> None:
     """Compare what the request's headers say about the object's checksum."""
-    if upload.checksum_algorithm is None:
+    if upload.checksum_algorithm is None or computed is None:
         return
     if manifest.checksum_type not in (None, computed.type):
         raise InvalidRequest(

@@ -10,7 +10,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html
 from s3o.model.multipart import Part
 from s3o.model.tenants import Permission
 from s3o.model.values import Interval
-from s3o.objects.part_copies import PartCopyCall
+from s3o.objects.part_server_copies import PartCopyCall
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
 from s3o.s3api.copies import find_source

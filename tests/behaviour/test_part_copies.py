@@ -60,6 +60,7 @@ class CopyingClient(Client):
 async def open_source(
     *,
     is_native: bool = True,
+    copies: bool = True,
     transform: Transform | None = None,
     body: bytes = BODY,
 ) -> AsyncIterator[tuple[Service, CopyingClient]]:
@@ -69,7 +70,9 @@ async def open_source(
     ) as service:
         for backend in service.backends.values():
             if is_native:
-                backend.traits = replace(backend.traits, min_part_bytes=1)
+                backend.traits = replace(
+                    backend.traits, min_part_bytes=1, can_copy_part=copies
+                )
         stored = await service.ask("PUT", "/photos/source", body=body)
         assert 200 == stored.status
         client = CopyingClient(service)
@@ -311,7 +314,7 @@ async def test_a_source_that_cannot_be_read(fault: Fault) -> None:
 
 async def test_a_damaged_source_never_becomes_a_part() -> None:
     """Its digest is compared before the last bytes go out."""
-    async with open_source() as (service, client):
+    async with open_source(copies=False) as (service, client):
         service.backends["one"].faults.next("open", Fault.FLIPPED)
 
         answer = await client.copied(1)
@@ -322,7 +325,7 @@ async def test_a_damaged_source_never_becomes_a_part() -> None:
 
 async def test_a_damaged_source_of_parts_never_becomes_a_part() -> None:
     """Its ETag says nothing about all bytes, its checksum does."""
-    async with open_source() as (service, client):
+    async with open_source(copies=False) as (service, client):
         made = CopyingClient(service, "/photos/made")
         await made.create()
         await made.parts(BODY[:90_000], BODY[90_000:])
@@ -340,7 +343,7 @@ async def test_a_damaged_source_of_parts_never_becomes_a_part() -> None:
 )
 async def test_a_destination_that_fails_gives_way(fault: Fault) -> None:
     """The bytes read so far are sent elsewhere; the source is read once."""
-    async with open_source() as (service, client):
+    async with open_source(copies=False) as (service, client):
         await client.part(2, b"the end")  # binds
         service.backends["one"].faults.next("upload_part", fault)
         for backend in service.backends.values():
@@ -357,9 +360,9 @@ async def test_a_destination_that_fails_gives_way(fault: Fault) -> None:
         assert BODY + b"the end" == await client.get()
 
 
-async def test_what_a_copy_costs() -> None:
+async def test_what_a_copy_through_here_costs() -> None:
     """A range of the source leaves its backend once and goes into another once."""
-    async with open_source() as (service, client):
+    async with open_source(copies=False) as (service, client):
         await client.part(2, b"binds")
         usage = service.house.fleet.counters.of("one")
         before = usage.effective()
@@ -375,7 +378,7 @@ async def test_a_deleted_source_is_kept_while_it_is_read(
     autojump_clock: MockClock,
 ) -> None:
     """The version that was found is what is copied."""
-    async with open_source() as (service, client):
+    async with open_source(copies=False) as (service, client):
         service.backends["one"].faults.next("open", Fault.SLOW)
         answers: list[Answer] = []
 

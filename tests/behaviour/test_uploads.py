@@ -526,3 +526,24 @@ async def test_late_failure_is_an_error_inside_the_answer(
     assert 200 == again.status
     assert b"onetwo" == await client.get()
     assert [] == await native.complaints()
+
+
+async def test_a_total_over_the_operators_limit_is_refused_before_it_is_pinned() -> (
+    None
+):
+    """The upload never changes; without its last part it can be completed."""
+    limited = {**SMALL, "max_object_size": 100}
+    async with open_service(extra={"server": limited}) as running:
+        client = Client(running)
+        await client.create()
+        await client.parts(b"a" * 60, b"b" * 41)
+        before = running.rows("multipart_uploads", "multipart_parts", "pending_objects")
+
+        refused = await client.complete()
+
+        assert (400, "EntityTooLarge") == (refused.status, refused.code)
+        assert before == running.rows(*before)
+        kept = [(1, client.etags[1])]
+        assert 200 == (await client.complete(kept)).status
+        assert b"a" * 60 == await client.get()
+        assert [] == await running.complaints()

@@ -8,11 +8,13 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from s3o.model.names import ObjectKey
 from s3o.model.seams import Transform
-from s3o.model.values import ObjectFacts, Traits, WriteConditions
+from s3o.model.values import Interval, ObjectFacts, Traits, WriteConditions
+from s3o.objects.part_server_copies import PartCopyCall
 from s3o.objects.server_copies import CopyCall
 from s3o.policy.identity import IdentityTransform
 from tests.cancellation.mortal import Died, open_mortal_house, revive
@@ -174,6 +176,107 @@ async def test_cancelling_at_any_step(
             outcome = await cancel_at(number, partial(copy, house), of_all=True)
             await check_now(house, f"step {number}: {outcome}")
             await check_clean(house, f"step {number}: {outcome}")
+        outcomes.append(outcome)
+        if outcome == "over":
+            assert "cancelled" in outcomes
+            return
+    raise AssertionError("it does not end")
+
+
+# ---- parts that the backend copies
+
+
+async def begin(house: House) -> Uploading:
+    """An old object, a source, and an upload of the key without parts."""
+    await prepare(house)
+    upload = Uploading(house)
+    await upload.create()
+    return upload
+
+
+async def copy_part(upload: Uploading) -> None:
+    """Make part 1 of the source's second half."""
+    house = upload.house
+    found = await upload.find()
+    part = await house.store.part_copier.copy(
+        PartCopyCall(
+            source_bucket=house.bucket,
+            source=await house.store.find(house.bucket, SOURCE),
+            interval=Interval(70_000, len(WHOLE)),
+            bucket=house.bucket,
+            upload=found,
+            number=1,
+        )
+    )
+    upload.etags[1] = part.etag
+
+
+async def finish(upload: Uploading, at: str) -> None:
+    """The client asks for its part once more, and the upload is completed."""
+    house = upload.house
+    assert [] == await house.complaints(), at
+    assert OLD == await house.find_body(), at
+    await copy_part(upload)
+    await upload.complete()
+    assert WHOLE[70_000:] == await house.get(), at
+    await house.delete()
+    await house.delete(SOURCE)
+    await house.drain()
+    for _ in range(3):
+        await house.sweep.run_once()
+        await trio.sleep(3601)
+    await house.drain()
+    assert [] == await house.complaints(), at
+    assert [] == house.located() == house.lying(), at
+    assert (0, 0, 0) == await house.waiting(), at
+    for name, backend in house.rig.inner.items():
+        assert 0 == (await house.quota(name)).held_bytes, at
+        assert {} == backend.uploads.under_way, at
+
+
+part_faults = pytest.mark.parametrize(
+    "fault", [None, Fault.ERROR_AFTER, Fault.MISSING], ids=str
+)
+
+
+@part_faults
+async def test_death_at_any_step_of_a_part(
+    fault: Fault | None, autojump_clock: MockClock
+) -> None:
+    """The next process goes on with the same upload."""
+    for number in range(1, MAX_STEPS):
+        async with open_mortal_house() as (house, mortal):
+            upload = await begin(house)
+            house.rig.inner["one"].faults.next("copy_part", fault)
+            mortal.die_at(number)
+            is_over = False
+            try:
+                await copy_part(upload)
+                is_over = True
+            except Died:
+                pass
+            house.rig.inner["one"].faults.heal()
+            upload.house = revive(house, mortal)
+            await finish(upload, f"step {number}")
+        if is_over:
+            assert number > 5
+            return
+    raise AssertionError("it does not end")
+
+
+@part_faults
+async def test_cancelling_a_part_at_any_step(
+    fault: Fault | None, autojump_clock: MockClock
+) -> None:
+    """The client leaves, and asks again."""
+    outcomes = []
+    for number in range(1, MAX_STEPS):
+        async with open_house() as house:
+            upload = await begin(house)
+            house.rig.inner["one"].faults.next("copy_part", fault)
+            outcome = await cancel_at(number, partial(copy_part, upload))
+            house.rig.inner["one"].faults.heal()
+            await finish(upload, f"step {number}: {outcome}")
         outcomes.append(outcome)
         if outcome == "over":
             assert "cancelled" in outcomes

@@ -45,6 +45,7 @@ SHA256 = ChecksumAlgorithm.SHA256
 FULL_OBJECT, COMPOSITE = ChecksumType.FULL_OBJECT, ChecksumType.COMPOSITE
 MATHS = ChecksumMath(combine=combine_crcs, compute=checksum_of_bytes)
 MINIMUM = 5
+CRC64 = Checksum(CRC64NVME, "AAAAAAAAAAA=")
 
 
 def upload_of(
@@ -297,15 +298,32 @@ def test_a_parts_checksum_that_is_wrong_is_no_such_part(upload: Upload) -> None:
         plan([part], wrong, upload)
 
 
-@pytest.mark.parametrize("checksum", [None, Checksum(CRC32, "AAAAAA==")])
+@pytest.mark.parametrize(
+    ("algorithm", "checksum"),
+    [(None, Checksum(CRC32, "AAAAAA==")), (CRC32, None), (CRC32, CRC64)],
+)
 def test_a_part_without_its_checksum_is_asked_for_again(
-    checksum: Checksum | None,
+    algorithm: ChecksumAlgorithm | None, checksum: Checksum | None
 ) -> None:
     """A damaged row must not become a checksum that proves nothing."""
     part = replace(part_of(1, b"12345"), checksum=checksum)
+    manifest = Manifest(parts=(ManifestPart(number=1, etag=part.etag),))
 
     with pytest.raises(InvalidPart):
-        plan([part], Manifest(parts=(ManifestPart(number=1, etag=part.etag),)))
+        plan([part], manifest, upload_of(algorithm))
+
+
+def test_of_bytes_that_nobody_read_there_is_no_checksum() -> None:
+    """A backend has copied the second part by itself; a claim about it is refused."""
+    parts = [part_of(1, b"12345"), replace(part_of(2, b"678"), checksum=None)]
+
+    completion = plan(parts, listed(*parts))
+    claimed = ManifestPart(number=2, etag=parts[1].etag, checksums=(CRC64,))
+
+    assert (None, ()) == (completion.checksum, completion.part_checksums)
+    assert etag_of(parts) == completion.etag
+    with pytest.raises(InvalidPart):
+        plan(parts, Manifest(parts=(*listed(parts[0]).parts, claimed)))
 
 
 def test_the_declared_size_of_the_object_is_verified() -> None:
