@@ -50,6 +50,8 @@ class ReplicationSettings(Section):
     """Copies at once."""
     unhealthy_threshold: Duration = 600.0
     """How long a backend may be down before its copies are replaced."""
+    write_copies: Switch = False
+    """Send the copies of an object while the client uploads it."""
 
 
 class IntegritySettings(Section):

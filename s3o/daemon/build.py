@@ -160,6 +160,7 @@ async def open_house(
             room=room,
             integrity=integrity,
             wanted=wanted,
+            write_copies=lambda: write_copies(live),
         )
         try:
             yield House(
@@ -215,6 +216,12 @@ def make_integrity(
         )
 
     return Integrity(ledger, observer, clock, rules)
+
+
+def write_copies(live: LiveSettings) -> int:
+    """Return how many copies are to be sent while a client uploads."""
+    replication = live.current.replication
+    return replication.factor - 1 if replication.write_copies else 0
 
 
 def upload_limits(live: LiveSettings) -> UploadLimits:

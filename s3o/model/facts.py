@@ -409,3 +409,11 @@ class CopyRemoved(Fact):
     backend: BackendName
     size: int
     score: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteCopied(Fact):
+    """A copy was sent along with a write: written, unproved, lagged or failed."""
+
+    backend: BackendName
+    status: str

@@ -13,10 +13,11 @@ from typing import TypeVar
 import trio
 
 from s3o.backends.fleet import Fleet
-from s3o.ledger.commits import Commit, Committed, commit_object
-from s3o.ledger.intents import Choose, drop_intent
+from s3o.ledger.commits import Commit, Committed
+from s3o.ledger.intents import Choose
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.seam import Step, Tx
+from s3o.ledger.wide_writes import EndedSide, commit_wide, drop_wide
 from s3o.model.errors import (
     BackendError,
     BackendsFailed,
@@ -104,22 +105,33 @@ class Announcer:
             self._observer.note(IntentOpened(kind=kind))
             return opened
 
-    async def commit(self, commit: Commit) -> Committed:
-        """Make the intent its key's current version.
+    async def commit(
+        self, commit: Commit, sides: Sequence[EndedSide] = ()
+    ) -> Committed:
+        """Make the intent its key's current version, with its copies among sides.
 
         Raises WriteLost, LedgerError (the intent stays), and what the commit refuses
         (then the intent is dropped before this raises).
         """
         drop = partial(
-            self.drop, commit.storage_key, "commit refused", is_ambiguous=False
+            self.drop,
+            commit.storage_key,
+            "commit refused",
+            is_ambiguous=False,
+            sides=sides,
         )
         committed = await self.settle(
-            partial(commit_object, commit=commit), commit.storage_key, drop
+            partial(commit_wide, commit=commit, sides=sides), commit.storage_key, drop
         )
-        if committed.displaced:
+        if committed.displaced or any(side.proof is None for side in sides):
             self.poke()
         self.wanted.note(committed.version.version_id)
         return committed
+
+    @property
+    def observer(self) -> Observer:
+        """Where facts about writes go."""
+        return self._observer
 
     def poke(self) -> None:
         """There is something to clean up."""
@@ -148,13 +160,19 @@ class Announcer:
         return done
 
     async def drop(
-        self, storage_key: StorageKey, reason: str, *, is_ambiguous: bool
+        self,
+        storage_key: StorageKey,
+        reason: str,
+        *,
+        is_ambiguous: bool,
+        sides: Sequence[EndedSide] = (),
     ) -> None:
         """Undo an intent, whatever is going on; the reaper does it if this fails."""
         await self.undo(
             partial(
-                drop_intent,
+                drop_wide,
                 storage_key=storage_key,
+                sides=sides,
                 reason=reason,
                 now_us=self._clock.now_us(),
                 is_ambiguous=is_ambiguous,

@@ -84,6 +84,7 @@ class ObjectStore:
         room: RoomMaker,
         integrity: Integrity | None = None,
         wanted: CopiesWanted | None = None,
+        write_copies: Callable[[], int] = lambda: 0,
     ) -> None:
         self._ledger = ledger
         self._fleet = fleet
@@ -108,6 +109,7 @@ class ObjectStore:
             announcer=announcer,
             failover=failover,
             hashes=lambda: integrity is not None and integrity.rules.is_enabled,
+            copies=write_copies,
         )
         server_copier = ServerCopier(
             *(ledger, fleet, observer, clock, entropy),

@@ -13,7 +13,8 @@ finish or undo it:
   never deleted on doubt.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -24,10 +25,10 @@ from s3o.ledger.intents import (
     NewIntent,
     OpenedIntent,
     note_digests,
-    open_intent,
 )
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.seam import Tx
+from s3o.ledger.wide_writes import OpenedSide, open_wide
 from s3o.model import limits
 from s3o.model.errors import (
     BackendCircuitOpen,
@@ -46,17 +47,20 @@ from s3o.model.names import (
 from s3o.model.seams import Clock, DigestedSource, Entropy, Transform
 from s3o.model.values import (
     BlobHeaders,
+    BreakerState,
     Bucket,
     ObjectFacts,
     ObjectVersion,
     PutReceipt,
+    QuotaRow,
     WriteConditions,
 )
 from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.failover import Failover
-from s3o.objects.flow import ReplayableSource, StoredSource
+from s3o.objects.flow import ReplayableSource, ReplayBudget, StoredSource
 from s3o.objects.hashed_source import HashedSource
 from s3o.objects.live import LiveWrites
+from s3o.objects.write_copies import Side, send_to_all, tell
 from s3o.wire.record import Record, plan_blob_headers
 
 
@@ -87,8 +91,13 @@ class Writer:
         announcer: Announcer,
         failover: Failover,
         hashes: Callable[[], bool] = lambda: False,
+        copies: Callable[[], int] = lambda: 0,
     ) -> None:
-        """hashes: whether the SHA-256 of bodies is wanted now."""
+        """Rules of the moment.
+
+        hashes: whether the SHA-256 of bodies is wanted. copies: how many copies are to
+        be made while the client sends.
+        """
         self._ledger = ledger
         self._fleet = fleet
         self._transform = transform
@@ -99,6 +108,8 @@ class Writer:
         self._announcer = announcer
         self._failover = failover
         self._hashes = hashes
+        self._copies = copies
+        self._windows = ReplayBudget()
 
     async def put(self, call: PutCall) -> tuple[ObjectVersion, BackendName]:
         """Store the body as the key's current version; say where it went.
@@ -121,12 +132,24 @@ class Writer:
         plain: ReplayableSource,
         failed: Mapping[BackendName, str],
     ) -> tuple[ObjectVersion, BackendName]:
+        storage_key = self._new_name(call)
+        window_bytes = self._windows.take(call.source.size) if self._copies() else 0
+        # A window of nothing: there is no memory for copies now, or no body.
+        count = self._copies() if window_bytes or not call.source.size else 0
+        names = [self._new_name(call) for _ in range(count)]
+        try:
+            with ExitStack() as working:
+                for name in (storage_key, *names):
+                    working.enter_context(self._live.working_on(name))
+                wide = await self._open(call, storage_key, version_id, failed, names)
+                way = _Way(call, plain, storage_key, version_id, *wide, window_bytes)
+                return await self._attempt(way), way.opened.backend
+        finally:
+            self._windows.give_back(window_bytes)
+
+    def _new_name(self, call: PutCall) -> StorageKey:
         write_id = make_write_id(self._entropy.token(16))
-        storage_key = make_storage_key(call.bucket.name, call.key, write_id)
-        with self._live.working_on(storage_key):
-            opened = await self._open(call, storage_key, version_id, failed)
-            version = await self._attempt(call, plain, storage_key, version_id, opened)
-            return version, opened.backend
+        return make_storage_key(call.bucket.name, call.key, write_id)
 
     async def _open(
         self,
@@ -134,8 +157,12 @@ class Writer:
         storage_key: StorageKey,
         version_id: VersionId,
         failed: Mapping[BackendName, str],
-    ) -> OpenedIntent:
-        """Reserve room on the best candidate; wait for cleanup where that may help."""
+        side_names: Sequence[StorageKey],
+    ) -> tuple[OpenedIntent, list[OpenedSide]]:
+        """Reserve room on the best candidate; wait for cleanup where that may help.
+
+        For copies under side_names there is room, or they are left to the replicator.
+        """
         stored_size = self._transform.stored_size(call.source.size)
         intent = NewIntent(
             storage_key=storage_key,
@@ -151,8 +178,17 @@ class Writer:
             owner=self._cluster_id,
         )
 
-        async def reserve(tx: Tx, choose: Choose) -> OpenedIntent:
-            return await open_intent(tx, intent, choose)
+        def choose_sides(rows: Sequence[QuotaRow]) -> Sequence[BackendName]:
+            order = self._fleet.order_for_write(
+                rows, size=call.source.size, stored_size=stored_size, without=failed
+            )
+            closed = BreakerState.CLOSED
+            return [one for one in order if self._fleet.get(one).state is closed]
+
+        async def reserve(
+            tx: Tx, choose: Choose
+        ) -> tuple[OpenedIntent, list[OpenedSide]]:
+            return await open_wide(tx, intent, choose, side_names, choose_sides)
 
         return await self._announcer.open(
             reserve,
@@ -163,33 +199,40 @@ class Writer:
             failed=failed,
         )
 
-    async def _attempt(
-        self,
-        call: PutCall,
-        plain: ReplayableSource,
-        storage_key: StorageKey,
-        version_id: VersionId,
-        opened: OpenedIntent,
-    ) -> ObjectVersion:
+    async def _attempt(self, way: "_Way") -> ObjectVersion:
+        call, storage_key = way.call, way.storage_key
         stored = StoredSource(
-            plain, self._transform, partial(self._before_last, call, storage_key)
+            way.plain, self._transform, partial(self._before_last, call, storage_key)
         )
-        try:
-            receipt = await self._send(call, storage_key, version_id, opened, stored)
-        except (BackendCircuitOpen, BackendOverUsage):
-            await self._announcer.drop(
-                storage_key, "backend held back", is_ambiguous=False
+        sides = [
+            Side(
+                storage_key=side.storage_key,
+                backend=self._fleet.get(side.backend),
+                headers=self._headers(way, side.storage_key, stored.size),
             )
+            for side in way.sides
+        ]
+        try:
+            receipt = await self._send(way, stored, sides)
+        except (BackendCircuitOpen, BackendOverUsage):
+            await self._drop(way, sides, "backend held back", is_ambiguous=False)
             raise
         except BaseException as error:
             # A blob whose last bytes went out may still appear, however late.
-            await self._announcer.drop(
-                storage_key,
-                "write failed",
-                is_ambiguous=stored.is_complete and not left_nothing(error),
-            )
+            is_ambiguous = stored.is_complete and not left_nothing(error)
+            await self._drop(way, sides, "write failed", is_ambiguous=is_ambiguous)
             raise
-        return await self._commit(call, storage_key, stored, receipt)
+        return await self._commit(way, stored, receipt, sides)
+
+    async def _drop(
+        self, way: "_Way", sides: Sequence[Side], reason: str, *, is_ambiguous: bool
+    ) -> None:
+        await self._announcer.drop(
+            way.storage_key,
+            reason,
+            is_ambiguous=is_ambiguous,
+            sides=[side.given_up() for side in sides],
+        )
 
     async def _before_last(
         self, call: PutCall, storage_key: StorageKey, stored_md5: str | None
@@ -207,40 +250,35 @@ class Writer:
             )
 
     async def _send(
-        self,
-        call: PutCall,
-        storage_key: StorageKey,
-        version_id: VersionId,
-        opened: OpenedIntent,
-        stored: StoredSource,
+        self, way: "_Way", stored: StoredSource, sides: Sequence[Side]
     ) -> PutReceipt:
-        backend = self._fleet.get(opened.backend)
-        headers = self._headers(call, storage_key, version_id, opened, stored.size)
-        receipt = await backend.put(storage_key, stored, headers)
-        md5 = stored.stored_md5 or call.source.digests.md5
+        backend = self._fleet.get(way.opened.backend)
+        headers = self._headers(way, way.storage_key, stored.size)
+        send = partial(backend.put, way.storage_key, headers=headers)
+        if sides:
+            receipt = await send_to_all(stored, send, sides, way.window_bytes)
+        else:
+            receipt = await send(stored)
+        md5 = stored.stored_md5 or way.call.source.digests.md5
         if receipt.etag_is_md5 and receipt.etag != md5:
             raise BlobDamaged(
-                backend=opened.backend,
+                backend=backend.name,
                 operation="PutObject",
                 reason="the backend's ETag is not the MD5 of what was sent",
-                storage_key=storage_key,
+                storage_key=way.storage_key,
             )
         return receipt
 
     def _headers(
-        self,
-        call: PutCall,
-        storage_key: StorageKey,
-        version_id: VersionId,
-        opened: OpenedIntent,
-        stored_size: int,
+        self, way: "_Way", storage_key: StorageKey, stored_size: int
     ) -> BlobHeaders:
+        call = way.call
         is_plain = stored_size == call.source.size
         record = Record(
             cluster_id=self._cluster_id,
             bucket_id=call.bucket.id,
-            version_id=version_id,
-            sequence=opened.sequence,
+            version_id=way.version_id,
+            sequence=way.opened.sequence,
             stored_bytes=stored_size,
         )
         return plan_blob_headers(
@@ -253,20 +291,37 @@ class Writer:
 
     async def _commit(
         self,
-        call: PutCall,
-        storage_key: StorageKey,
+        way: "_Way",
         stored: StoredSource,
         receipt: PutReceipt,
+        sides: Sequence[Side],
     ) -> ObjectVersion:
-        digests = call.source.digests
+        digests = way.call.source.digests
+        md5 = stored.stored_md5 or digests.md5
         commit = Commit(
-            storage_key=storage_key,
+            storage_key=way.storage_key,
             digests=digests,
             etag=digests.md5,
             now_us=self._clock.now_us(),
-            stored_md5=stored.stored_md5 or digests.md5,
+            stored_md5=md5,
             backend_version=receipt.backend_version,
             backend_etag=receipt.etag or None,
             is_verified=receipt.etag_is_md5,
         )
-        return (await self._announcer.commit(commit)).version
+        ended = [side.ended(md5) for side in sides]
+        committed = await self._announcer.commit(commit, ended)
+        tell(sides, self._announcer.observer)
+        return committed.version
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One attempt of one write: what it is of, and where it goes."""
+
+    call: PutCall
+    plain: ReplayableSource
+    storage_key: StorageKey
+    version_id: VersionId
+    opened: OpenedIntent
+    sides: Sequence[OpenedSide]
+    window_bytes: int

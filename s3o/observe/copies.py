@@ -100,3 +100,7 @@ class CopyHandlers:
             size=fact.size,
             score=fact.score,
         )
+
+    def write_copied(self, fact: facts.WriteCopied) -> None:
+        """A copy was sent along with a write, or fell behind."""
+        self._metrics.add(table.WRITE_COPIES, (fact.backend, fact.status))

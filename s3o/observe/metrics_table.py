@@ -218,6 +218,11 @@ REPLICATION_RUNS = _counter(
 REPLICATION_DURATION = _histogram(
     "replication_duration_seconds", "", SERVICE_SECONDS, "Replication cycle time"
 )
+WRITE_COPIES = _counter(
+    "write_copies_total",
+    "backend status",
+    "Copies sent while the client uploads (written, unproved, lagged, failed)",
+)
 OVER_REPLICATION_PENDING = _gauge(
     "over_replication_pending", "", "Blobs exceeding the replication factor"
 )

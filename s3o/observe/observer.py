@@ -82,6 +82,7 @@ class FactObserver:
         self._handle(facts.OverReplicationRan, copies.over_replication_ran)
         self._handle(facts.OverReplicationObserved, copies.over_replication_observed)
         self._handle(facts.CopyRemoved, copies.copy_removed)
+        self._handle(facts.WriteCopied, copies.write_copied)
         self._handle(facts.ServiceRan, self._service_ran)
         self._handle(facts.LifecycleExpired, self._lifecycle_expired)
         self._handle(facts.LifecycleRan, self._lifecycle_ran)

@@ -42,6 +42,7 @@ circuit_breaker: failure_threshold open_timeout cache_ttl parallel_broadcast
 backend_circuit_breaker: enabled failure_threshold open_timeout
 rebalance: enabled strategy interval batch_size threshold concurrency
 replication: factor worker_interval batch_size concurrency unhealthy_threshold
+    write_copies
 write_path.pending_pattern: enabled reaper_tick min_age batch_size
 cleanup_queue: concurrency multipart_stale_timeout
 ledger_backup: enabled log_interval snapshot_interval copies
@@ -149,7 +150,7 @@ backend_circuit_breaker: {enabled: true, failure_threshold: 5, open_timeout: 5m}
 rebalance: {enabled: false, strategy: spread, interval: 6h, batch_size: 1,
   threshold: 1, concurrency: 5}
 replication: {factor: 1, worker_interval: 5m, batch_size: 50, concurrency: 5,
-  unhealthy_threshold: 10m}
+  unhealthy_threshold: 10m, write_copies: false}
 write_path:
   pending_pattern: {enabled: false, reaper_tick: 1m, min_age: 5m, batch_size: 50}
 cleanup_queue: {concurrency: 10, multipart_stale_timeout: 24h}

@@ -76,6 +76,7 @@ class House:
     sweep: MultipartCleanup
     room: RoomMaker
     reads: LiveReads
+    write_copies: list[int]
     connection: sqlite3.Connection
     transform: Transform
     integrity: Integrity
@@ -270,6 +271,7 @@ def _assemble(
     transform: Transform | None,
 ) -> House:
     live, reads, room, stopping = LiveWrites(), LiveReads(), RoomMaker(), trio.Event()
+    write_copies = [0]
     rules = [IntegrityRules()]
     integrity = Integrity(ledger, rig.observer, rig.clock, lambda: rules[-1])
     store = ObjectStore(
@@ -285,6 +287,7 @@ def _assemble(
         live=live,
         reads=reads,
         room=room,
+        write_copies=lambda: write_copies[0],
         integrity=integrity,
     )
     cleanup = CleanupQueue(
@@ -343,6 +346,7 @@ def _assemble(
         reads=reads,
         connection=connection,
         transform=transform or IdentityTransform(),
+        write_copies=write_copies,
         integrity=integrity,
         rules=rules,
         stopping=stopping,
