@@ -67,7 +67,7 @@ async def show_object(desk: Desk, given: Given) -> Document:
     except NoSuchBucket:
         raise Refused(404, "no such bucket", key=key) from None
     parsed = parse_object_key(object_key.encode("utf-8"))
-    found = await desk.ledger.read(lambda tx: find_object(tx, bucket.id, parsed))
+    found = await desk.ledger.scan(lambda tx: find_object(tx, bucket.id, parsed))
     if found is None:
         raise Refused(404, "no such object", key=key)
     version = found.version

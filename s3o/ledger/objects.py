@@ -5,12 +5,33 @@ from s3o.ledger.seam import Tx
 from s3o.model.names import BucketId, ObjectKey
 from s3o.model.values import ObjectVersion, StoredObject
 
+_ALL_ROWS = 2**31 - 1
+
+
+class Wide:
+    """Said of an object that has more locations than were asked for."""
+
 
 async def find_object(
     tx: Tx, bucket_id: BucketId, key: ObjectKey
 ) -> StoredObject | None:
-    """Return the version and where its bytes are, oldest location first."""
-    found = await tx.all("find_object", bucket_id=bucket_id, key=key)
+    """Return the version and where its bytes are, oldest location first.
+
+    It may be ten thousand blobs: for a scan, not for a read.
+    """
+    found = await tx.all(
+        "find_object", bucket_id=bucket_id, key=key, max_rows=_ALL_ROWS
+    )
+    return rows.stored_object_of(bucket_id, key, found) if found else None
+
+
+async def find_narrow_object(
+    tx: Tx, bucket_id: BucketId, key: ObjectKey, most: int
+) -> StoredObject | Wide | None:
+    """Return what find_object does, if the object has at most so many locations."""
+    found = await tx.all("find_object", bucket_id=bucket_id, key=key, max_rows=most + 1)
+    if len(found) > most:
+        return Wide()
     return rows.stored_object_of(bucket_id, key, found) if found else None
 
 

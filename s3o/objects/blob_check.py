@@ -30,7 +30,7 @@ from s3o.objects.integrity import proof_of
 from s3o.objects.layout import (
     PiecesDecoding,
     Segment,
-    blob_locations,
+    locations_by_blob,
     plan_segments,
     plan_stored,
 )
@@ -133,9 +133,10 @@ class BlobChecker:
         proof = proof_of(stored, with_sha256=True)
         md5 = hashlib.md5(usedforsecurity=False)
         stored_bytes = 0
+        places_of = locations_by_blob(stored)
         for segment in plan_segments(version, Interval(0, version.size)):
             is_ours = segment.blob == location.blob
-            places = blob_locations(stored, segment.blob)
+            places = places_of.get(segment.blob, ())
             sources = [location] if is_ours else order_for_read(self._fleet, places)
             counted = _Counted(md5) if is_ours else None
             blob = await self._open(sources, segment, counted)

@@ -7,6 +7,7 @@ parts of a native upload lie in one blob one behind the other. A blob is therefo
 sequence of *units*, each one encoding, and the part sizes say where they meet.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from s3o.model.errors import BlobDamaged
@@ -25,28 +26,27 @@ class Segment:
     stop: int
 
 
-def plan_segments(version: ObjectVersion, interval: Interval) -> tuple[Segment, ...]:
-    """Return the segments that hold interval, in order."""
+def plan_segments(version: ObjectVersion, interval: Interval) -> Iterator[Segment]:
+    """Yield the segments that hold interval, in order; there may be ten thousand."""
     if not version.layout:
         units = version.part_sizes or (version.size,)
-        return (Segment(blob=0, units=units, start=interval.start, stop=interval.stop),)
+        yield Segment(blob=0, units=units, start=interval.start, stop=interval.stop)
+        return
     units_of = _units_by_blob(version)
-    segments = []
     position = 0
     for blob, offset, length in version.layout:
         start = max(interval.start - position, 0)
         stop = min(interval.stop - position, length)
         if start < stop:
-            segments.append(
-                Segment(
-                    blob=blob,
-                    units=units_of[blob],
-                    start=offset + start,
-                    stop=offset + stop,
-                )
+            yield Segment(
+                blob=blob,
+                units=units_of[blob],
+                start=offset + start,
+                stop=offset + stop,
             )
         position += length
-    return tuple(segments)
+        if position >= interval.stop:
+            return
 
 
 def _units_by_blob(version: ObjectVersion) -> dict[int, tuple[int, ...]]:
@@ -70,6 +70,14 @@ def _units_by_blob(version: ObjectVersion) -> dict[int, tuple[int, ...]]:
             taken = max(taken, 0) + size
             mine.append(size)
     return {blob: tuple(sizes) for blob, sizes in units.items()}
+
+
+def locations_by_blob(stored: StoredObject) -> dict[int, list[Location]]:
+    """Return the locations of each blob, in the ledger's order."""
+    found: dict[int, list[Location]] = {}
+    for place in stored.locations:
+        found.setdefault(place.blob, []).append(place)
+    return found
 
 
 def blob_locations(stored: StoredObject, blob: int) -> tuple[Location, ...]:

@@ -22,7 +22,7 @@ from s3o.model.names import BackendName
 from s3o.model.seams import Observer, Transform
 from s3o.model.values import Interval, Location, StoredObject
 from s3o.objects.integrity import Integrity
-from s3o.objects.layout import Segment, blob_locations, plan_segments
+from s3o.objects.layout import Segment, locations_by_blob, plan_segments
 from s3o.objects.live import LiveReads
 from s3o.objects.open_blob import OpenBlob
 from s3o.objects.read_check import open_check
@@ -57,6 +57,7 @@ class ObjectReader:
         self._reads = reads
         self._stored = stored
         self._interval = interval
+        self._places = locations_by_blob(stored)
         self._held = tuple(place.storage_key for place in stored.locations)
         self._check = open_check(integrity, stored, interval)
         self._window_bytes = 0  # of the memory for bodies that are checked
@@ -70,7 +71,7 @@ class ObjectReader:
     def _plan(self) -> Iterator[Segment]:
         if self._interval is None:
             return iter(())
-        return iter(plan_segments(self._stored.version, self._interval))
+        return plan_segments(self._stored.version, self._interval)
 
     async def __aenter__(self) -> "ObjectReader":
         """Pin the bytes and fetch the first piece; raises BackendsFailed."""
@@ -166,7 +167,7 @@ class ObjectReader:
     async def _open_somewhere(self, segment: Segment) -> OpenBlob:
         """Open segment on the first copy that serves it, not tried before."""
         over_usage: list[str] = []
-        places = blob_locations(self._stored, segment.blob)
+        places = self._places.get(segment.blob, ())
         for location in order_for_read(self._fleet, places):
             backend = location.backend
             if f"{backend} {segment.blob}" in self._failures:

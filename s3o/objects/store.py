@@ -12,7 +12,7 @@ from s3o.backends.fleet import Fleet
 from s3o.ledger.deletes import delete_object, delete_objects
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.listing import Page, list_page
-from s3o.ledger.objects import find_object, find_version
+from s3o.ledger.objects import Wide, find_narrow_object, find_object, find_version
 from s3o.ledger.tags import put_tags
 from s3o.model.errors import (
     EntityTooLarge,
@@ -49,7 +49,7 @@ from s3o.objects.wanted import CopiesWanted
 from s3o.objects.write import PutCall, Writer
 from s3o.observe.operation import Operation, WriteOperation
 
-# Up to here a listing costs less on the loop than the hop to a reader thread.
+# Up to here rows cost less on the loop than the hop to a reader thread.
 INLINE_ROWS = 200
 
 
@@ -175,7 +175,11 @@ class ObjectStore:
         return stored
 
     async def _read(self, bucket: Bucket, key: ObjectKey) -> StoredObject:
-        stored = await self._ledger.read(lambda tx: find_object(tx, bucket.id, key))
+        stored = await self._ledger.read(
+            lambda tx: find_narrow_object(tx, bucket.id, key, INLINE_ROWS)
+        )
+        if isinstance(stored, Wide):
+            stored = await self._ledger.scan(lambda tx: find_object(tx, bucket.id, key))
         if stored is None:
             raise NoSuchKey(bucket.name, key)
         return stored

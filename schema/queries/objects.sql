@@ -34,7 +34,8 @@ FROM (
     FROM objects
     WHERE bucket_id = :bucket_id AND key = :key AND is_delete_marker = 0
 ) AS o LEFT JOIN object_locations AS l ON l.version_id = o.version_id
-ORDER BY l.blob, l.created_at, l.backend_name;
+ORDER BY l.blob, l.created_at, l.backend_name
+LIMIT :max_rows;
 
 -- name: find_version
 SELECT

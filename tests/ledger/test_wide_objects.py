@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from s3o.ledger.objects import find_object
+from s3o.ledger.objects import Wide, find_narrow_object, find_object
 from s3o.ledger.seam import Row, Tx
 from s3o.ledger.sqlite import InlineEngine, open_inline
 from s3o.model.names import BucketId, ObjectKey
@@ -70,7 +70,7 @@ async def test_what_is_long_is_read_once(connection: sqlite3.Connection) -> None
     """Ten thousand blobs, each with the list of all parts, would be gigabytes."""
 
     async def read(tx: Tx) -> list[Row]:
-        return await tx.all("find_object", bucket_id=1, key=KEY)
+        return await tx.all("find_object", bucket_id=1, key=KEY, max_rows=2 * PARTS)
 
     found = await InlineEngine(connection).read(read)
     long = [
@@ -81,3 +81,27 @@ async def test_what_is_long_is_read_once(connection: sqlite3.Connection) -> None
     assert 2 * PARTS == len(long)
     assert long[0] > 0
     assert sum(long) <= 2 * long[0]
+
+
+@pytest.mark.parametrize("most", [0, 1, 2 * PARTS - 1, 2 * PARTS, 2 * PARTS + 1])
+async def test_a_read_ends_where_a_scan_should_begin(
+    connection: sqlite3.Connection, most: int
+) -> None:
+    """Whoever holds the event loop asks for few rows, and is told if there are more."""
+    engine = InlineEngine(connection)
+
+    found = await engine.read(lambda tx: find_narrow_object(tx, BucketId(1), KEY, most))
+    whole = await engine.scan(lambda tx: find_object(tx, BucketId(1), KEY))
+
+    if most < 2 * PARTS:
+        assert isinstance(found, Wide)
+    else:
+        assert whole == found
+
+
+async def test_what_is_not_there_is_not_wide(connection: sqlite3.Connection) -> None:
+    """No row is no object."""
+    nothing = await InlineEngine(connection).read(
+        lambda tx: find_narrow_object(tx, BucketId(1), ObjectKey("none"), 0)
+    )
+    assert nothing is None
