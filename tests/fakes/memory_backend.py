@@ -129,6 +129,7 @@ class MemoryBackend:
         self.traits = traits
         self.quota_bytes = quota_bytes
         self.is_closed = False
+        self.may_repeat = False  # the same bytes under the same name, over HTTP
         self.slow_s: dict[str, float] = {}  # how long an operation takes
         self.cuts_bytes = 0  # by which it cuts ranges short that it copies
         self._meter: Meter = meter or _NoMeter()
@@ -200,7 +201,7 @@ class MemoryBackend:
         )
 
     def _note_written(self, name: str) -> None:
-        if name in self._written:
+        if name in self._written and not self.may_repeat:
             self.books.violations.append(f"written twice: {name}")
 
     # ---- uploads
@@ -563,6 +564,9 @@ class MemoryBackend:
         return blob
 
     def _store(self, storage_key: StorageKey, blob: StoredBlob) -> None:
+        before = self.blobs.get(storage_key)
+        if before is not None and before.body != blob.body:
+            self.books.violations.append(f"overwritten: {storage_key}")
         self._remove(storage_key)
         self._written.add(storage_key)
         self.blobs[storage_key] = blob

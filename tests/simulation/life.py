@@ -18,8 +18,9 @@ import trio
 from s3o.backends.call import CallMeter
 from s3o.backends.fleet import Fleet
 from s3o.backends.usage import UsageCounters
+from s3o.config.backends import S3BackendSettings
 from s3o.config.settings import Settings
-from s3o.daemon.backends import guard
+from s3o.daemon.backends import _open, guard
 from s3o.daemon.build import House, Observed, World, build_observed, open_house
 from s3o.daemon.doors import Doors
 from s3o.daemon.run import FLUSH_S
@@ -41,14 +42,21 @@ from s3o.policy.routing import Strategy
 from s3o.services.service import Service
 from tests.fakes.clock import TrioClock
 from tests.fakes.entropy import SeededEntropy
-from tests.simulation.outside import Outside
+from tests.simulation.network import TroubledNetwork
+from tests.simulation.outside import (
+    AFTER,
+    BEFORE,
+    BUSY,
+    SLOW,
+    UNAVAILABLE,
+    Outside,
+)
 from tests.simulation.reached import Reached, SimCrash, SimulatedEngine
 from tests.simulation.watcher import Watcher
 
+__all__ = ["AFTER", "BEFORE", "BUSY", "SLOW", "UNAVAILABLE", "Life"]
+
 T = TypeVar("T")
-# What a ledger may do.
-BEFORE, AFTER, SLOW = "before commit", "after commit", "slow"
-UNAVAILABLE, BUSY = "before begin", "busy"
 CLEANERS = {"pending-reaper", "cleanup-queue"}
 PAUSE_S = 0.01
 LONG_PAUSE_S = 60.0
@@ -94,6 +102,7 @@ class Life:
         self.services: Services | None = None
         self._nursery: trio.Nursery | None = None
         self._thawed: trio.Event | None = None
+        self._network: TroubledNetwork | None = None
 
     def seam(self) -> None:
         """Be called by every seam; the process dies here when its time has come."""
@@ -125,6 +134,8 @@ class Life:
             self._thawed.set()
         for stream in self._streams:
             stream.abort()
+        if self._network is not None:
+            self._network.reset()
         self._scope.cancel()
 
     def stop(self) -> None:
@@ -319,6 +330,22 @@ class Life:
             self._outside.sometimes[f"ledger {fault}"] += 1
         return does
 
+    def _connected(self) -> TroubledNetwork:
+        """Return this process's network."""
+        if self._network is None:
+            assert self._outside.nursery is not None
+            self._network = TroubledNetwork(
+                self._outside.nursery,
+                self._outside,
+                Random(f"{self._name}/network"),
+                self._breathe,
+            )
+        return self._network
+
+    def _breathe(self) -> None:
+        if self.is_dead:
+            raise SimCrash
+
     async def _build_fleet(
         self, settings: Settings, observer: Observer, clock: Clock, entropy: Entropy
     ) -> Fleet:
@@ -327,7 +354,14 @@ class Life:
         for backend in settings.backends:
             meter = CallMeter(counters.of(backend.name))
             inner = self._outside.backends[backend.name]
-            inner._meter = meter
+            if isinstance(backend, S3BackendSettings):
+                # As in production, from the settings to the connection.
+                progress_s = settings.server.backend_timeout
+                inner = await _open(
+                    backend, meter, clock, entropy, self._connected(), progress_s
+                )
+            else:
+                inner._meter = meter
             provider = Reached(inner, self.seam, self._outside, self.thawed)
             guarded.append(
                 guard(provider, meter, settings, backend, observer, clock, entropy)

@@ -5,6 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
+import trio
+
 from s3o.ledger.audit import audit
 from s3o.ledger.sqlite import InlineEngine, open_inline
 from s3o.model.facts import Crashed
@@ -14,6 +16,9 @@ from tests.fakes.faults import FaultPlan
 from tests.fakes.memory_backend import MemoryBackend
 from tests.simulation.windows import Windows
 
+# What a ledger may do.
+BEFORE, AFTER, SLOW = "before commit", "after commit", "slow"
+UNAVAILABLE, BUSY = "before begin", "busy"
 OURS = ".s3o/"  # backups of the ledger, not blobs of anybody
 
 
@@ -23,8 +28,9 @@ class Outside:
 
     rates: how often a ledger misbehaves, by kind. reaped: what the reaper did, by
     outcome. sometimes: how often what this simulation is for has happened, by name.
-    complaints: what must not be, as soon as it was seen. lost: names of blobs that a
-    provider has lost on purpose.
+    found: what must not be, as soon as seen. lost: names of blobs that a provider
+    has lost on purpose. network: rates of its faults; troubled: providers that had one.
+    nursery: of what outlives a process.
     """
 
     connection: sqlite3.Connection
@@ -36,6 +42,9 @@ class Outside:
     sometimes: Counter[str] = field(default_factory=Counter)
     found: list[str] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
+    network: dict[str, float] = field(default_factory=dict)
+    troubled: set[str] = field(default_factory=set)
+    nursery: trio.Nursery | None = None
 
     @classmethod
     def build(
@@ -101,7 +110,7 @@ class Outside:
         backend = self.backends.get(BackendName(name))
         if backend is None:
             return any(one.startswith("ledger ") for one in self.sometimes)
-        return bool(backend.faults.struck)
+        return bool(backend.faults.struck) or name in self.troubled
 
     def lose_one(self, chance: Random) -> None:
         """Let a provider lose one copy of what has another one."""

@@ -7,17 +7,19 @@ held more than their quota.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import pytest
 import trio
 
 from s3o.model import limits
+from s3o.model.values import Traits
 from s3o.net.memory import MemoryStream
 from s3o.net.streams import ConnectionBroken
 from tests.fakes.clock import TrioClock
 from tests.fakes.faults import Fault
+from tests.fakes.memory_backend import EVERYTHING
 from tests.simulation import nemesis
 from tests.simulation.client import LETTERS, PHOTOS
 from tests.simulation.determinism import ScheduleDigest, run_seeded
@@ -31,10 +33,17 @@ from tests.simulation.witness import Tally, Witness
 from tests.simulation.workload import REPLAY_BYTES, Worker, keys_of
 
 HEALED_S = 36 * 3600.0  # the last repetition of an unsure delete comes after 25 h
+MORE_DAYS = 2
 REST_S = 1800.0
 LONGEST_S = 10 * 86_400.0
 LIVENESS_S = 300.0
 CHECK_S = 10.0
+TRAITS = {
+    "plain": Traits(),
+    "all": replace(EVERYTHING, min_part_bytes=1000),
+    "equal": replace(EVERYTHING, min_part_bytes=1000, needs_equal_parts=True),
+    "large": EVERYTHING,
+}
 SLOW = {
     "usage_flush": {"interval": "1h"},
     "write_path": {"pending_pattern": {"reaper_tick": "10m", "min_age": "20m"}},
@@ -80,6 +89,20 @@ class Run:
         """Everything, from the first process to the last check."""
         tasks = trio.lowlevel.current_statistics().tasks_living
         self._arm()
+        async with trio.open_nursery() as outside:
+            self.outside.nursery = outside
+            await self._suffer()
+            async with trio.open_nursery() as nursery:
+                await self._rest(nursery)
+            outside.cancel_scope.cancel()
+        self.simulated_s = trio.current_time()
+        left = trio.lowlevel.current_statistics().tasks_living - tasks
+        if left:
+            self.complaints.append(f"{left} tasks are left over")
+        await self._judge()
+
+    async def _suffer(self) -> None:
+        """Processes, clients, and all that goes wrong."""
         async with trio.open_nursery() as nursery:
             for number in range(self.swarm.instances):
                 nursery.start_soon(self._supervise, number)
@@ -94,13 +117,6 @@ class Run:
             nursery.cancel_scope.cancel()
         # Cancelled without a chance to finish: one more crash, after the last answer.
         assert all(life is None or life.is_dead for life in self.lives)
-        async with trio.open_nursery() as nursery:
-            await self._rest(nursery)
-        self.simulated_s = trio.current_time()
-        left = trio.lowlevel.current_statistics().tasks_living - tasks
-        if left:
-            self.complaints.append(f"{left} tasks are left over")
-        await self._judge()
 
     async def _rest(self, nursery: trio.Nursery) -> None:
         """One process, no fault any more, and more than a day."""
@@ -119,6 +135,10 @@ class Run:
         for witness in self.witnesses:
             self.complaints += await probe(witness)
         await trio.sleep(HEALED_S)
+        # An upload that was given up after a day has its last delete a day later.
+        for _ in range(MORE_DAYS):
+            if not self.outside.is_quiet():
+                await trio.sleep(86_400)
         self.complaints += judge_copies(self.outside, self.swarm.factor)
         for witness in self.witnesses:
             await witness.read_all()
@@ -186,6 +206,7 @@ class Run:
         """Switch on what the seed has chosen."""
         swarm, outside = self.swarm, self.outside
         outside.rates.update(swarm.ledger)
+        outside.network.update(swarm.network)
         outside.windows.rates.update(swarm.windows)
         for name, rates in swarm.faults.items():
             backend = outside.backends[name]
@@ -193,6 +214,8 @@ class Run:
                 {Fault(fault): rate for fault, rate in rates.items()}
             )
             backend._list_lag_s = swarm.list_lag_s
+            backend.may_repeat = name in swarm.wired
+            backend.traits = TRAITS[swarm.traits[name]]
             clock = TrioClock()
             clock.offset_us = round(self.chance.choice((0, 0, -3600, 3600)) * 1e6)
             backend._clock = clock
@@ -200,6 +223,7 @@ class Run:
     def _heal(self) -> None:
         self.is_healed = True
         self.outside.rates.clear()
+        self.outside.network.clear()
         self.outside.windows.rates.clear()
         for backend in self.outside.backends.values():
             backend.faults.heal()

@@ -1,6 +1,6 @@
 """What an operator might have written."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from random import Random
 
 from s3o.config.load import settings_from
@@ -9,6 +9,12 @@ from tests.simulation.client import LETTERS, PHOTOS
 from tests.simulation.swarm import Swarm
 
 Sections = Mapping[str, object]
+ACCESS_KEY, SECRET = "AKID", "provider-secret"
+
+
+def host_of(name: str) -> str:
+    """Return where a provider is that is reached over HTTP."""
+    return f"{name}.provider.test"
 
 
 def make_settings(
@@ -42,12 +48,12 @@ def make_settings(
 
 def swarm_settings(swarm: Swarm, more: Sections | None = None) -> Settings:
     """Return a swarm's settings; more: sections, merged into its own."""
-    plain = merged(_frame(swarm.quotas), swarm.sections)
+    plain = merged(_frame(swarm.quotas, swarm.wired), swarm.sections)
     return settings_from(merged(plain, more or {}))
 
 
-def _frame(quotas: Mapping[str, int]) -> dict[str, object]:
-    """Two tenants, one ledger, and these providers."""
+def _frame(quotas: Mapping[str, int], wired: Collection[str] = ()) -> dict[str, object]:
+    """Two tenants, one ledger, and these providers; wired: reached over HTTP."""
     return {
         "server": {"listen_addr": "127.0.0.1:9000", "min_part_size": 1000},
         "buckets": [
@@ -64,14 +70,23 @@ def _frame(quotas: Mapping[str, int]) -> dict[str, object]:
         ],
         "database": {"driver": "sqlite", "path": "unused.db"},
         "backends": [
-            {
-                "name": name,
-                "type": "directory",
-                "path": f"/unused/{name}",
-                "quota_bytes": quota,
-            }
+            {"name": name, "quota_bytes": quota, **_store(name, name in wired)}
             for name, quota in quotas.items()
         ],
+    }
+
+
+def _store(name: str, is_wired: bool) -> dict[str, object]:
+    if not is_wired:
+        return {"type": "directory", "path": f"/unused/{name}"}
+    return {
+        "type": "s3",
+        "endpoint": f"http://{host_of(name)}",
+        "bucket": "bucket",
+        "access_key_id": ACCESS_KEY,
+        "secret_access_key": SECRET,
+        "force_path_style": True,
+        "profile": "aws",
     }
 
 

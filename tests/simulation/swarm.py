@@ -5,12 +5,13 @@ fault that is always on hides what happens without it. A swarm is plain values, 
 it can be printed, repeated and shrunk.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from random import Random
 
 from s3o.config.later import LATER
 from tests.fakes.faults import FITTING, Fault
-from tests.simulation.life import AFTER, BEFORE, BUSY, SLOW, UNAVAILABLE
+from tests.simulation.outside import AFTER, BEFORE, BUSY, SLOW, UNAVAILABLE
 from tests.simulation.windows import WINDOWS
 
 BACKENDS = ("one", "two", "three", "four")
@@ -21,6 +22,11 @@ WRONG_BYTES = {Fault.FLIPPED, Fault.SWAPPED, Fault.OTHER_BLOB}
 UNTOLD = {Fault.DELETE_LIES, Fault.DUPLICATED}
 FAULTS = sorted({fault for fitting in FITTING.values() for fault in fitting})
 LEDGER_FAULTS = {BEFORE: 0.01, AFTER: 0.004, SLOW: 0.02, UNAVAILABLE: 0.01, BUSY: 0.01}
+# What the network to a provider may do to a connection.
+REFUSED, SWALLOWED = "connection refused", "connection swallowed"
+CUT_UP, CUT_DOWN = "request cut", "answer cut"
+STALLED, DRIPPED, HALF_CLOSED = "stalled", "dripped", "half-closed"
+NETWORK_FAULTS = (REFUSED, SWALLOWED, CUT_UP, CUT_DOWN, STALLED, DRIPPED, HALF_CLOSED)
 
 
 def is_built(*path: str) -> bool:
@@ -34,7 +40,8 @@ class Swarm:
 
     gap_s: the longest pause of a client between operations. faults: rates by provider
     and fault. ledger, windows: rates by kind. sections: of the configuration. crashes:
-    how often a process dies or is stopped. late_s: how late a late PUT arrives.
+    how often a process dies or is stopped. late_s: how late a late PUT arrives. traits:
+    what a provider can do beyond storing blobs. wired: who is reached over HTTP.
     """
 
     seed: int
@@ -55,6 +62,7 @@ class Swarm:
     is_losing: bool = False
     is_draining: bool = False
     is_down_at_times: bool = False
+    traits: dict[str, str] = field(default_factory=dict)
     wired: tuple[str, ...] = ()
     network: dict[str, float] = field(default_factory=dict)
 
@@ -110,6 +118,11 @@ def draw(seed: int) -> Swarm:
         is_losing=is_verified and chance.random() < 0.5,
         is_draining=len(names) > 2 and chance.random() < 0.4,
         is_down_at_times=chance.random() < 0.3,
+        traits={
+            name: chance.choice(("plain", "all", "all", "equal", "large"))
+            for name in names
+        },
+        **_network(chance, names),
     )
 
 
@@ -127,6 +140,15 @@ def _windows(chance: Random) -> dict[str, float]:
         return {}
     chosen = chance.sample(WINDOWS, chance.randrange(1, 5))
     return dict.fromkeys(sorted(chosen), chance.choice((0.01, 0.05)))
+
+
+def _network(chance: Random, names: Sequence[str]) -> dict[str, object]:
+    if chance.random() < 0.6:
+        return {}
+    wired = tuple(name for name in names if chance.random() < 0.7)
+    faults = [fault for fault in NETWORK_FAULTS if chance.random() < 0.5]
+    rate = chance.choice((0.0, 0.02, 0.1))
+    return {"wired": wired, "network": dict.fromkeys(faults, rate) if rate else {}}
 
 
 def _period(chance: Random, normal: str) -> str:
