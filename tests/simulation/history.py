@@ -23,7 +23,8 @@ class Operation:
     when: the values on which a conditional write takes effect (empty: any); of a write
     that was refused for its condition, the values that were not there. others: values
     that it may have written instead (of a copy nobody knows what it found).
-    carried_by: the connection that its last request went over.
+    copy_of: the key whose values those are. carried_by: the connection that its last
+    request went over.
     """
 
     is_write: bool
@@ -33,6 +34,7 @@ class Operation:
     lost: float = math.inf  # when its process died
     when: tuple[str, ...] = ()
     others: frozenset[str] = frozenset()
+    copy_of: str | None = None
     is_refused: bool = False
     who: str = ""
     carried_by: object = field(default=None, repr=False)

@@ -125,6 +125,7 @@ async def copy(
 ) -> Answered | None:
     """CopyObject: a read of source and a write of key, of the same value."""
     one = witness.begin(key, "unknown", f"{who} COPY of {source}")
+    one.copy_of = source
     answer = await witness.ask(
         client,
         "PUT",
@@ -133,8 +134,6 @@ async def copy(
         one,
         headers=(("x-amz-copy-source", quote(witness.path(source))),),
     )
-    values = {found.value for found in witness.histories[source]}
-    one.others = frozenset(value for value in values if value in witness.bodies)
     if answer is not None and answer.status == 404:
         is_absent = b"NoSuchKey" in answer.body
         witness.expect(is_absent, f"COPY of {source}: {answer}")
@@ -145,7 +144,7 @@ async def copy(
         found = ETAG.search(answer.body.decode())
         etag = found[1] if found else "no ETag"
         witness.expect(etag in witness.values, f"COPY of {source}: ETag {etag}")
-        one.value, one.others = witness.values.get(etag, etag), frozenset()
+        one.value, one.copy_of = witness.values.get(etag, etag), None
         witness.saw(source, one.value, one.began, f"{who} COPY to {key}")
     witness.settle(key, one, answer)
     return answer

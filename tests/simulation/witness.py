@@ -305,6 +305,11 @@ class Witness:
     def judge_histories(self) -> None:
         """Look for an order that explains every key's answers."""
         for key, history in self.histories.items():
+            for one in history:
+                if one.copy_of is not None and not one.is_known:
+                    # It may begin anew, with whatever its source holds by then.
+                    values = {found.value for found in self.histories[one.copy_of]}
+                    one.others = frozenset(values & self.bodies.keys())
             if not is_linearizable(history):
                 lines = "\n".join(map(str, sorted(history, key=lambda one: one.began)))
                 self.complaints.append(f"no order explains {key}:\n{lines}")
