@@ -5,8 +5,10 @@ room there (schema/queries/quotas.sql), in whatever process, so what is left onl
 becomes less. Each change of state is a compare-and-set, and a drain ends in the
 transaction that finds nothing left.
 
-    (none) -> draining -> drained        cancelled from both
-    (none) | drained -> removing -> removed, or gone with the configuration's backend
+    (none) -> draining -> drained
+    (none) | drained -> removing -> removed, or (none) if it is configured no more
+
+Each may be cancelled: what has left the backend stays where it is, the rest is there.
 """
 
 from collections.abc import Collection
@@ -32,8 +34,6 @@ class DrainState(StrEnum):
     REMOVED = "removed"
 
 
-# An operator may take these back; the backend is an ordinary one again.
-_CANCELLABLE = (DrainState.DRAINING, DrainState.DRAINED, DrainState.REMOVED)
 # Over when the configuration has the backend no more.
 _OVER = (DrainState.DRAINED, DrainState.REMOVED)
 
@@ -136,11 +136,7 @@ async def finish_drain(tx: Tx, backend: BackendName, now_us: int) -> bool:
 
 
 async def change_drain(
-    tx: Tx,
-    backend: BackendName,
-    seen: DrainState,
-    state: DrainState,
-    now_us: int,
+    tx: Tx, backend: BackendName, seen: DrainState, state: DrainState, now_us: int
 ) -> bool:
     """Change the state if it still is as seen; say whether it was."""
     changed = await tx.run(
@@ -154,16 +150,10 @@ async def change_drain(
 
 
 async def cancel_drain(tx: Tx, backend: BackendName) -> DrainState | None:
-    """Make the backend an ordinary one again; return what it was, None for that.
-
-    Raises DrainConflict while it is being removed: half of its rows may be gone.
-    """
+    """Make the backend an ordinary one again; return what it was, None for that."""
     drain = await find_drain(tx, backend)
     if drain is None:
         return None
-    if drain.state not in _CANCELLABLE:
-        reason = "the backend is being removed; that cannot be taken back"
-        raise DrainConflict(backend, drain.state, reason)
     await tx.run("end_drain", backend_name=backend, seen_state=drain.state)
     return drain.state
 

@@ -537,6 +537,15 @@ class DrainConflict(StateError):
 
 
 @dataclass(eq=False)
+class OnlyCopies(StateError):
+    """The backend has the only good copies of objects, so it is not just forgotten."""
+
+    backend: str
+    objects: int
+    stored_bytes: int
+
+
+@dataclass(eq=False)
 class RangeNotSatisfiable(StateError):
     """A range that starts behind the end of the object."""
 

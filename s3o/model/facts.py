@@ -236,6 +236,66 @@ class ReconcileFinished(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackendRemoved(Fact):
+    """No row of the ledger names the backend any more."""
+
+    backend: BackendName
+    is_purged: bool
+    objects: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectPurged(Fact):
+    """An object was deleted with the last backend that had a copy of it."""
+
+    bucket: str
+    key: str
+    backend: BackendName
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebalanceStarted(Fact):
+    """A cycle has a plan and begins to carry it out."""
+
+    strategy: str
+    batch_size: int
+    threshold: float
+    planned: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebalanceMoved(Fact):
+    """One move of a plan was carried out, or failed for error."""
+
+    strategy: str
+    key: str
+    source: BackendName
+    target: BackendName
+    size: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebalanceFinished(Fact):
+    """A plan was carried out, as far as possible; status: success or error."""
+
+    strategy: str
+    status: str
+    moved: int
+    planned: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebalanceSkipped(Fact):
+    """A cycle had nothing to do; reason: threshold or empty_plan."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRan(Fact):
     """One pass of a background service ended; status: success, error or skipped."""
 

@@ -349,6 +349,9 @@ _STATES: dict[type[S3OError], Row] = {
     # An operator's calls only; no S3 operation meets them.
     errors.NoSuchBackend: Row(404, "NoSuchBackend", "There is no such backend."),
     errors.DrainConflict: Row(409, "OperationAborted", field("reason")),
+    errors.OnlyCopies: Row(
+        409, "OperationAborted", "The backend has the only copies of objects."
+    ),
     errors.StateError: Row(409, "OperationAborted", "The state does not allow this."),
 }
 

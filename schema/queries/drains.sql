@@ -75,6 +75,3 @@ SELECT 1 WHERE EXISTS (
 ) OR EXISTS (
     SELECT 1 FROM ledger_backups WHERE backend_name = :backend_name
 );
-
--- name: remove_quota
-DELETE FROM backend_quotas WHERE backend_name = :backend_name;

@@ -116,21 +116,6 @@ async def test_a_drain_is_begun_once_and_cancelled_at_any_time(
     assert ONE == (await writer.open(writer.intent("a"))).backend
 
 
-async def test_a_removal_cannot_be_cancelled_half_way(
-    engine: Engine, writer: Writer
-) -> None:
-    """Some of its rows are gone by then."""
-    await begin(engine)
-    await engine.write(
-        lambda tx: change_drain(
-            tx, ONE, DrainState.DRAINING, DrainState.REMOVING, NOW_US
-        )
-    )
-
-    with pytest.raises(DrainConflict):
-        await engine.write(lambda tx: cancel_drain(tx, ONE))
-
-
 async def test_a_removed_backend_does_not_come_back_by_a_restart(
     engine: Engine, writer: Writer
 ) -> None:
