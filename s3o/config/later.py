@@ -29,7 +29,6 @@ LATER = (
     Later(("telemetry", "tracing", "enabled"), (False,)),
     Later(("circuit_breaker", "parallel_broadcast"), (False,)),
     Later(("circuit_breaker", "degraded_reads"), ("broadcast", "off")),
-    Later(("rebalance", "enabled"), (False,)),
     Later(("encryption", "enabled"), (False,)),
     Later(("rate_limit", "enabled"), (False,)),
     Later(("cache", "enabled"), (False,)),

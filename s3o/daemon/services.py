@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import trio
 
 from s3o.daemon.build import House
+from s3o.daemon.movers import make_drains, make_rebalancer, make_removal
 from s3o.daemon.sharing import leases_of, reader_grace_s
 from s3o.model.names import BucketName
 from s3o.model.tenants import is_account
@@ -57,6 +58,21 @@ class Services:
         self.reconciler = self._make_reconciler()
         self.replicator = self._make_replicator()
         self.over_replication = self._make_over_replication()
+        self.rebalancer = make_rebalancer(house, stopping=self._stopping)
+        self.drains = make_drains(
+            house,
+            self.cleanup,
+            self.ledger_backup,
+            stopping=self._stopping,
+            may_destroy=self._may_destroy,
+        )
+        self.removal = make_removal(
+            house,
+            self.cleanup,
+            self.ledger_backup,
+            stopping=self._stopping,
+            may_destroy=self._may_destroy,
+        )
         self.runner = Runner(
             [
                 self._usage,
@@ -72,6 +88,9 @@ class Services:
                 self.reconciler,
                 self.replicator,
                 self.over_replication,
+                self.rebalancer,
+                self.drains,
+                self.removal,
             ],
             leases_of(house),
             house.observed.observer,
@@ -88,6 +107,8 @@ class Services:
         await self._usage.run_once()
         self.ledger_check.wakeup.poke()  # nothing is deleted before it has asked
         self.replicator.poke()  # catches up on what a dead process left
+        for left_over in (self.drains, self.removal):
+            left_over.wakeup.poke()  # a dead process may have been half-way
         await nursery.start(self.runner.run)
 
     def stop(self) -> None:

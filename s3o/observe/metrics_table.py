@@ -185,6 +185,26 @@ RECONCILE_FINDINGS = _gauge(
     "Names the last complete comparison found amiss (missing, unknown)",
 )
 
+REBALANCE_OBJECTS = _counter(
+    "rebalance_objects_moved_total", "strategy status", "Objects moved by rebalancer"
+)
+REBALANCE_BYTES = _counter(
+    "rebalance_bytes_moved_total", "strategy", "Bytes moved by rebalancer"
+)
+REBALANCE_RUNS = _counter(
+    "rebalance_runs_total", "strategy status", "Rebalancer executions"
+)
+REBALANCE_DURATION = _histogram(
+    "rebalance_duration_seconds",
+    "strategy",
+    SERVICE_SECONDS,
+    "Rebalancer execution time",
+)
+REBALANCE_SKIPPED = _counter(
+    "rebalance_skipped_total", "reason", "Rebalancer runs skipped"
+)
+REBALANCE_PENDING = _gauge("rebalance_pending", "", "Objects planned for rebalance")
+
 SERVICE_RUNS = _counter(
     "service_runs_total", "service status", "Passes of background services"
 )

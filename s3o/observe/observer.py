@@ -18,6 +18,7 @@ from s3o.observe.audit import AuditLog, render_duration
 from s3o.observe.copies import CopyHandlers
 from s3o.observe.logs import EventLog
 from s3o.observe.metrics import Metrics
+from s3o.observe.moves import MoveFacts
 
 METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"))
 STATUSES = {status: str(status) for status in range(100, 600)}
@@ -66,9 +67,6 @@ class FactObserver:
         self._handle(facts.QuotaObserved, self._quota_observed)
         self._handle(facts.UsageObserved, self._usage_observed)
         self._handle(facts.QueueObserved, self._queue_observed)
-        self._handle(facts.DrainsObserved, self._drains_observed)
-        self._handle(facts.DrainChanged, self._drain_changed)
-        self._handle(facts.DrainMoved, self._drain_moved)
         self._handle(facts.IntegrityChecked, self._integrity_checked)
         self._handle(facts.CorruptionFound, self._corruption_found)
         self._handle(facts.ReconcileFinished, self._reconcile_finished)
@@ -83,6 +81,16 @@ class FactObserver:
         self._handle(facts.OverReplicationObserved, copies.over_replication_observed)
         self._handle(facts.CopyRemoved, copies.copy_removed)
         self._handle(facts.WriteCopied, copies.write_copied)
+        moves = MoveFacts(metrics, audit)
+        self._handle(facts.DrainsObserved, moves.drains_observed)
+        self._handle(facts.DrainChanged, moves.drain_changed)
+        self._handle(facts.DrainMoved, moves.drain_moved)
+        self._handle(facts.BackendRemoved, moves.backend_removed)
+        self._handle(facts.ObjectPurged, moves.object_purged)
+        self._handle(facts.RebalanceStarted, moves.rebalance_started)
+        self._handle(facts.RebalanceMoved, moves.rebalance_moved)
+        self._handle(facts.RebalanceFinished, moves.rebalance_finished)
+        self._handle(facts.RebalanceSkipped, moves.rebalance_skipped)
         self._handle(facts.ServiceRan, self._service_ran)
         self._handle(facts.LifecycleExpired, self._lifecycle_expired)
         self._handle(facts.LifecycleRan, self._lifecycle_ran)
@@ -229,31 +237,6 @@ class FactObserver:
         self._metrics.set(table.CLEANUP_DEPTH, fact.cleanup_rows)
         self._metrics.set(table.DLQ_DEPTH, fact.dead_letters)
         self._metrics.set(table.INTENTS_DEPTH, fact.intents)
-
-    # Backends on their way out.
-
-    def _drains_observed(self, fact: facts.DrainsObserved) -> None:
-        self._metrics.set(table.DRAIN_ACTIVE, fact.draining)
-
-    def _drain_changed(self, fact: facts.DrainChanged) -> None:
-        self._audit.event(
-            f"storage.Drain{fact.change.capitalize()}",
-            backend=fact.backend,
-            objects_moved=fact.objects_moved,
-            bytes_moved=fact.bytes_moved,
-        )
-
-    def _drain_moved(self, fact: facts.DrainMoved) -> None:
-        self._metrics.add(table.DRAIN_OBJECTS)
-        self._metrics.add(table.DRAIN_BYTES, (), fact.size)
-        event = "storage.DrainMove" if fact.target else "storage.DrainRemoveReplica"
-        self._audit.event(
-            event,
-            key=fact.key,
-            from_backend=fact.backend,
-            to_backend=fact.target,
-            size=fact.size,
-        )
 
     # Copies and their bytes.
 

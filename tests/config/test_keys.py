@@ -195,7 +195,6 @@ def test_every_section_is_accepted_while_it_asks_for_nothing():
         ("circuit_breaker: {degraded_reads: cached}", "circuit_breaker.degraded_reads"),
         ("database: {driver: postgres, host: h, user: u, database: d}",
          "database.driver"),
-        ("rebalance: {enabled: true}", "rebalance.enabled"),
         ("encryption: {enabled: true, master_key_file: f}", "encryption.enabled"),
         ("rate_limit: {enabled: true}", "rate_limit.enabled"),
         ("cache: {enabled: true}", "cache.enabled"),
