@@ -56,7 +56,11 @@ class NewCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedCopy:
-    """What the copy's record and headers are made of; is_whole: not of an upload."""
+    """What the copy's record and headers are made of; is_whole: not of an upload.
+
+    sequence: the version's. A copy of an older version must never look like a newer
+    write to whoever has only the records.
+    """
 
     backend: BackendName
     sequence: int
@@ -121,7 +125,7 @@ async def open_copy(tx: Tx, copy: NewCopy) -> OpenedCopy:
     )
     return OpenedCopy(
         backend=copy.backend,
-        sequence=sequence,
+        sequence=version.sequence,
         facts=version.facts,
         is_whole=version.is_whole,
     )

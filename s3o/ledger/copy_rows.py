@@ -143,6 +143,7 @@ class KeptVersion:
     key: ObjectKey
     facts: ObjectFacts
     is_whole: bool
+    sequence: int
 
 
 async def find_kept_version(tx: Tx, version_id: VersionId) -> KeptVersion | None:
@@ -156,6 +157,7 @@ async def find_kept_version(tx: Tx, version_id: VersionId) -> KeptVersion | None
             ObjectKey(rows.text(row[1])),
             rows.facts_of(row[2:7]),
             rows.flag(row[7]),
+            rows.size(row[8]),
         )
     except ValueError as error:
         raise LedgerDamaged("objects", str(error)) from None

@@ -50,7 +50,7 @@ class Record:
     cluster_id: str
     bucket_id: BucketId
     version_id: VersionId
-    sequence: int  # of the intent
+    sequence: int  # of the intent; of a further copy, its version's
     blob: int = 0
     is_whole: bool = True  # else of an upload
     stored_bytes: int | None = None

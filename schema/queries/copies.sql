@@ -13,12 +13,12 @@ INSERT INTO pending_objects (
 -- What a copy of its blobs must know of a version, current or not.
 SELECT
     bucket_id, key, content_type, storage_class, headers, metadata, tags,
-    CASE WHEN part_sizes IS NULL AND layout IS NULL THEN 1 ELSE 0 END
+    CASE WHEN part_sizes IS NULL AND layout IS NULL THEN 1 ELSE 0 END, sequence
 FROM objects WHERE version_id = :version_id AND is_delete_marker = 0
 UNION ALL
 SELECT
     bucket_id, key, content_type, storage_class, headers, metadata, tags,
-    CASE WHEN part_sizes IS NULL AND layout IS NULL THEN 1 ELSE 0 END
+    CASE WHEN part_sizes IS NULL AND layout IS NULL THEN 1 ELSE 0 END, sequence
 FROM noncurrent_versions WHERE version_id = :version_id AND is_delete_marker = 0
 LIMIT 1;
 

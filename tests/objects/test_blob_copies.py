@@ -100,6 +100,8 @@ async def test_a_copy_carries_a_record_and_headers_of_its_own(house: House) -> N
         recorded.record.stored_md5,
     )
     assert version.facts.content_type == blob.headers.content_type
+    # Drawn later, it would beat a write that began before the copy and ended after it.
+    assert version.sequence == recorded.record.sequence
 
 
 async def test_every_blob_of_an_upload_can_be_copied(house: House) -> None:
