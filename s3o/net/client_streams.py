@@ -159,7 +159,15 @@ class Connector:
                 await _NetworkStream(stream).aclose()
                 raise
         except (httpcore.NetworkError, httpcore.TimeoutException) as exc:
-            raise ConnectFailed(str(exc) or type(exc).__name__) from exc
+            raise ConnectFailed(_reason(exc)) from exc
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first words in a chain: httpcore and trio pass TLS's on as causes."""
+    link: BaseException | None = error
+    while link is not None and not str(link):
+        link = link.__cause__ or link.__context__
+    return type(error).__name__ if link is None else str(link)
 
 
 def _plain(stream: httpcore.AsyncNetworkStream) -> ClientStream:

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 import trio
@@ -17,7 +18,13 @@ from s3o.net.client import (
     Origin,
     system_network,
 )
-from s3o.net.tls import CertificateUnusable, ClientContext, client_context
+from s3o.net.tls import (
+    CertificateUnusable,
+    ClientContext,
+    client_context,
+    insecure_context,
+    pinned_context,
+)
 from tests.fakes.scripted_server import render
 from tests.net.client_house import GET, put
 
@@ -190,8 +197,28 @@ async def test_unknown_authority_is_a_failed_connection() -> None:
         serving(answer_each, server_context()) as port,
         pooled(port, client_context(), "localhost") as pool,
     ):
-        with pytest.raises(ConnectFailed):
+        with pytest.raises(ConnectFailed, match="certificate verify failed"):
             await exchange(pool, ClientRequest(head=GET))
+
+
+async def test_a_pinned_certificate_is_believed_by_any_name_and_no_other_is(
+    tmp_path: Path,
+) -> None:
+    """Our own service on this machine: its certificate, and nobody else's."""
+    served, other = AUTHORITY.issue_cert("store"), AUTHORITY.issue_cert("localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.configure_cert(context)
+    file = tmp_path / "cert.pem"
+    async with serving(answer_each, context) as port:
+        file.write_bytes(b"".join(pem.bytes() for pem in served.cert_chain_pems))
+        async with pooled(port, pinned_context(str(file))) as pool:
+            assert (200, b"meow") == await exchange(pool, ClientRequest(head=GET))
+        file.write_bytes(b"".join(pem.bytes() for pem in other.cert_chain_pems))
+        async with pooled(port, pinned_context(str(file))) as pool:
+            with pytest.raises(ConnectFailed, match="certificate verify failed"):
+                await exchange(pool, ClientRequest(head=GET))
+        async with pooled(port, insecure_context()) as pool:
+            assert (200, b"meow") == await exchange(pool, ClientRequest(head=GET))
 
 
 async def test_server_that_speaks_no_tls_is_a_failed_connection(
