@@ -136,6 +136,20 @@ def _add_recover_flags(parser: argparse.ArgumentParser) -> None:
     add_recover_flags(parser)
 
 
+def _add_sync_flags(parser: argparse.ArgumentParser) -> None:
+    from s3o.cli.sync import add_sync_flags
+
+    _add_config_flag(parser)
+    add_sync_flags(parser)
+
+
+def sync(options: argparse.Namespace) -> int:
+    """Import what lies on a backend already."""
+    from s3o.cli.sync import sync as run_command
+
+    return run_command(options)
+
+
 def recover(options: argparse.Namespace) -> int:
     """Rebuild a lost or stale ledger from configuration and backends."""
     from s3o.cli.recover import recover as run_command
@@ -197,6 +211,11 @@ COMMANDS = {
         summary="ask a running service: admin -h lists what",
         add_flags=_add_admin_flags,
         run=admin,
+    ),
+    "sync": Command(
+        summary="import objects that a backend holds already",
+        add_flags=_add_sync_flags,
+        run=sync,
     ),
     "recover": Command(
         summary="rebuild a lost or stale ledger from the backends",

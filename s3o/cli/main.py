@@ -16,7 +16,7 @@ PROGRAM = "s3-orchestrator"
 
 _HELP_WORDS = ("help", "-h", "-help", "--help")
 _VERSION_WORDS = ("-version", "--version")
-_LATER_COMMANDS = ("doctor", "init", "reload", "sync")
+_LATER_COMMANDS = ("doctor", "init", "reload")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

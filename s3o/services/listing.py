@@ -1,7 +1,7 @@
 """One backend's listing, page by page, that comes to an end whatever it answers.
 
-A provider may repeat a token, hand out new ones for ever, or answer page after page of
-nothing. Each of these is a broken answer, after a bounded number of calls.
+A provider may repeat a token, hand out new ones for ever, begin again, or answer page
+after page of nothing. Each is a broken answer, after a bounded number of calls.
 """
 
 from s3o.backends.guard import Guarded
@@ -21,6 +21,7 @@ class Listing:
         self._token: str | None = None
         self._pages = 0
         self._empty_pages = 0
+        self._last = ""
         #: whether the last page was handed out
         self.is_over = False
 
@@ -28,6 +29,10 @@ class Listing:
         """Return the next page, which may be empty; raises BackendError."""
         assert not self.is_over
         page = await self._backend.list_page(self._prefix, self._token, RECONCILE_PAGE)
+        for blob in page.blobs:
+            if blob.name <= self._last:
+                raise self._broken("the listing does not ascend")
+            self._last = blob.name
         self._pages += 1
         self._empty_pages = 0 if page.blobs else self._empty_pages + 1
         if page.next_token is None:
