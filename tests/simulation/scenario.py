@@ -23,12 +23,13 @@ from tests.fakes.memory_backend import EVERYTHING
 from tests.simulation import nemesis
 from tests.simulation.client import LETTERS, PHOTOS
 from tests.simulation.determinism import ScheduleDigest, run_seeded
+from tests.simulation.history import ABSENT
 from tests.simulation.judgement import judge_copies, judge_outside
 from tests.simulation.life import Life
 from tests.simulation.liveness import probe
 from tests.simulation.outside import Outside
 from tests.simulation.settings import swarm_settings
-from tests.simulation.swarm import Swarm, draw
+from tests.simulation.swarm import EXPIRING, Swarm, draw
 from tests.simulation.witness import Tally, Witness
 from tests.simulation.workload import REPLAY_BYTES, Worker, keys_of
 
@@ -76,7 +77,7 @@ class Run:
             for tenant, other in ((PHOTOS, LETTERS), (LETTERS, PHOTOS))
         ]
         self.crashes = 0
-        self.is_healed = False
+        self.is_healed, self.healed_s = False, 0.0
 
     # ---- the story
 
@@ -139,10 +140,21 @@ class Run:
         for _ in range(MORE_DAYS):
             if not self.outside.is_quiet():
                 await trio.sleep(86_400)
+        if "lifecycle" in self.swarm.sections:
+            self._expect_expiry()
         self.complaints += judge_copies(self.outside, self.swarm.factor)
         for witness in self.witnesses:
             await witness.read_all()
         life.stop()
+
+    def _expect_expiry(self) -> None:
+        """The rule has deleted what it is for; nobody asked, so nobody was told."""
+        expired = trio.current_time()
+        for witness in self.witnesses:
+            for key in witness.keys:
+                if key.startswith(EXPIRING):
+                    one = witness.begin(key, ABSENT, "lifecycle")
+                    one.began, one.ended = self.healed_s, expired
 
     async def _judge(self) -> None:
         self.complaints += await judge_outside(self.outside)
@@ -221,7 +233,7 @@ class Run:
             backend._clock = clock
 
     def _heal(self) -> None:
-        self.is_healed = True
+        self.is_healed, self.healed_s = True, trio.current_time()
         self.outside.rates.clear()
         self.outside.network.clear()
         self.outside.windows.rates.clear()

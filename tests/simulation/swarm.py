@@ -15,6 +15,7 @@ from tests.simulation.outside import AFTER, BEFORE, BUSY, SLOW, UNAVAILABLE
 from tests.simulation.windows import WINDOWS
 
 BACKENDS = ("one", "two", "three", "four")
+EXPIRING = "tmp/"  # what begins so expires after a day
 QUOTAS = (80_000, 150_000, 400_000, 3_000_000)
 # Wrong bytes need what finds them: verification of every read, and a second copy.
 WRONG_BYTES = {Fault.FLIPPED, Fault.SWAPPED, Fault.OTHER_BLOB}
@@ -196,6 +197,6 @@ def _sections(chance: Random, backends: int) -> dict[str, object]:
         period = _period(chance, "600s")
         sections["reconcile"] = {"enabled": True, "interval": period}
     if chance.random() < 0.3 and is_built("lifecycle", "rules"):
-        rule = {"prefix": "tmp/", "expiration_days": 1}
+        rule = {"prefix": EXPIRING, "expiration_days": 1}
         sections["lifecycle"] = {"rules": [rule]}
     return sections
