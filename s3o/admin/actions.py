@@ -4,7 +4,22 @@ To add one: write its function next to its kin and a row here; a command for it 
 in cli/admin_commands; `python -m tests.admin.test_documented` tells docs/admin.md.
 """
 
-from s3o.admin.action import BACKEND, BATCH_SIZE, Action, Kind, Parameter, Place
+from s3o.admin.action import (
+    BACKEND,
+    BATCH_SIZE,
+    NAME,
+    Action,
+    Kind,
+    Parameter,
+    Place,
+)
+from s3o.admin.backends import (
+    cancel_drain,
+    rebalance,
+    remove_backend,
+    show_drain,
+    start_drain,
+)
 from s3o.admin.copies import (
     clean_over_replication,
     replicate,
@@ -28,6 +43,7 @@ from s3o.admin.upkeep import (
 )
 from s3o.services.ledger_backup import LedgerBackup
 from s3o.services.over_replication import OverReplicationCleaner
+from s3o.services.rebalancer import Rebalancer
 from s3o.services.replicator import Replicator
 
 _CHOSEN = (
@@ -126,6 +142,53 @@ ACTIONS: tuple[Action, ...] = (
         run=clean_over_replication,
         is_job=True,
         service=OverReplicationCleaner.name,
+    ),
+    Action(
+        name="Rebalance",
+        method="POST",
+        path="/rebalance",
+        summary="Move blobs between backends, one cycle",
+        run=rebalance,
+        is_job=True,
+        service=Rebalancer.name,
+    ),
+    Action(
+        name="StartDrain",
+        method="POST",
+        path="/backends/{name}/drain",
+        summary="Take no writes on a backend any more, and empty it",
+        parameters=(NAME,),
+        run=start_drain,
+        status=202,
+    ),
+    Action(
+        name="DrainStatus",
+        method="GET",
+        path="/backends/{name}/drain",
+        summary="How far a drain is, what remains and why",
+        parameters=(NAME,),
+        run=show_drain,
+    ),
+    Action(
+        name="CancelDrain",
+        method="DELETE",
+        path="/backends/{name}/drain",
+        summary="Make the backend an ordinary one again",
+        parameters=(NAME,),
+        run=cancel_drain,
+    ),
+    Action(
+        name="RemoveBackend",
+        method="DELETE",
+        path="/backends/{name}",
+        summary="Take a backend out of the ledger; with purge, its bytes too",
+        parameters=(
+            NAME,
+            Parameter(name="purge", kind=Kind.FLAG),
+            Parameter(name="confirm", kind=Kind.FLAG),
+        ),
+        run=remove_backend,
+        is_job=True,
     ),
     Action(
         name="UsageFlush",

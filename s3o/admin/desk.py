@@ -11,10 +11,13 @@ from s3o.model.seams import Clock, Observer
 from s3o.objects.buckets import BucketDirectory
 from s3o.observe.logs import EventLog
 from s3o.services.dead_letters import DeadLetters
+from s3o.services.drains import Drains
 from s3o.services.ledger_backup import LedgerBackup
 from s3o.services.ledger_check import LedgerCheck
 from s3o.services.lifecycle import Lifecycle
 from s3o.services.over_replication import OverReplicationCleaner
+from s3o.services.rebalancer import Rebalancer
+from s3o.services.removal import Removal
 from s3o.services.replicator import Replicator
 from s3o.services.runner import Runner
 from s3o.services.safety import Safety
@@ -40,3 +43,6 @@ class Desk:
     over_replication: OverReplicationCleaner
     ledger_check: LedgerCheck
     ledger_backup: LedgerBackup
+    drains: Drains
+    removal: Removal
+    rebalancer: Rebalancer

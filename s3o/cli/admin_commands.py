@@ -167,6 +167,49 @@ COMMANDS: tuple[AdminCommand, ...] = (
         view=views.show_write_off,
     ),
     AdminCommand(
+        words=("rebalance",),
+        summary="move blobs between backends, one cycle",
+        request=post("/rebalance", is_job=True),
+    ),
+    AdminCommand(
+        words=("drain",),
+        summary="take no writes on a backend any more, and empty it",
+        request=post("/backends/{}/drain"),
+        argument="BACKEND",
+    ),
+    AdminCommand(
+        words=("drain-status",),
+        summary="how far a drain is, what remains and why",
+        request=get("/backends/{}/drain"),
+        argument="BACKEND",
+    ),
+    AdminCommand(
+        words=("drain-cancel",),
+        summary="make the backend an ordinary one again",
+        request=Request(method="DELETE", path="/backends/{}/drain"),
+        argument="BACKEND",
+    ),
+    AdminCommand(
+        words=("remove-backend",),
+        summary="take a backend out of the ledger",
+        request=Request(method="DELETE", path="/backends/{}", is_job=True),
+        flags=(
+            Flag(
+                name="purge",
+                parameter="purge",
+                kind=Kind.SWITCH,
+                help="delete its bytes and what has no other copy; needs --confirm",
+            ),
+            Flag(
+                name="confirm",
+                parameter="confirm",
+                kind=Kind.SWITCH,
+                help="do it; without, --purge only tells what it would take",
+            ),
+        ),
+        argument="BACKEND",
+    ),
+    AdminCommand(
         words=("usage-flush",),
         summary="write the usage counters down now",
         request=post("/usage-flush"),

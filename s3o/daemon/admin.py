@@ -32,6 +32,9 @@ def make_admin(house: House, services: Services) -> tuple[Desk, AdminApi]:
         over_replication=services.over_replication,
         ledger_check=services.ledger_check,
         ledger_backup=services.ledger_backup,
+        drains=services.drains,
+        removal=services.removal,
+        rebalancer=services.rebalancer,
     )
     api = AdminApi(desk, ACTIONS, world.entropy, token=_token_of(lambda: live.current))
     return desk, api
