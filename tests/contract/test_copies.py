@@ -1,16 +1,20 @@
 """What copies within one backend owe the floors above, over every backend."""
 
 import hashlib
+from dataclasses import replace
+from typing import cast
 
 import pytest
 
+from s3o.backends.copying import copy_blob
+from s3o.backends.seam import Backend
 from s3o.model import limits
 from s3o.model.errors import (
     BackendRefused,
     BlobMissing,
     UploadMissing,
 )
-from s3o.model.values import BlobHeaders, Interval
+from s3o.model.values import BlobHeaders, Interval, Traits
 from tests.contract.subject import Subject, name_of
 from tests.fakes.sources import pattern
 
@@ -180,3 +184,55 @@ async def test_part_copied_from_or_into_nothing_is_told_apart(
     await backend.abort_upload(TARGET, upload_id)
     with pytest.raises(UploadMissing):
         await backend.copy_part(SOURCE, None, TARGET, upload_id, 3)
+
+
+class _Limited:
+    """A backend that copies only so much at once, as every provider does."""
+
+    def __init__(self, inner: Backend, max_copy_bytes: int) -> None:
+        self._inner = inner
+        self.traits: Traits = replace(inner.traits, max_copy_bytes=max_copy_bytes)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+
+async def test_a_blob_is_copied_whatever_its_size(part_copying: Subject) -> None:
+    """By parts; nothing of them is left, and no byte passes through here."""
+    size = limits.PART_MIN_BYTES
+    body = pattern(2 * size + 77)
+    await part_copying.put(SOURCE, body, OLD)
+    before = part_copying.meter.usage
+    limited = cast(Backend, _Limited(part_copying.backend, size))
+
+    await copy_blob(limited, SOURCE, TARGET, NEW, len(body))
+
+    used = part_copying.meter.usage
+    assert used.ingress_bytes - before.ingress_bytes < 4 * limits.KIB  # a manifest
+    assert used.egress_bytes - before.egress_bytes < 16 * limits.KIB
+    assert body == await part_copying.get(TARGET)
+    assert "1;new;!" == (await part_copying.backend.head(TARGET)).headers["s3o"]
+    assert () == (await part_copying.backend.list_uploads("")).uploads
+
+
+async def test_a_large_copy_of_nothing_leaves_nothing(part_copying: Subject) -> None:
+    """Its upload is ended, and the error says that late parts may come."""
+    limited = cast(Backend, _Limited(part_copying.backend, limits.PART_MIN_BYTES))
+    with pytest.raises(BlobMissing) as missing:
+        await copy_blob(limited, SOURCE, TARGET, NEW, 2 * limits.PART_MIN_BYTES)
+
+    assert not missing.value.is_definite
+    assert [] == await part_copying.names()
+    assert () == (await part_copying.backend.list_uploads("")).uploads
+
+
+async def test_a_copy_that_the_store_cannot_make_is_refused(subject: Subject) -> None:
+    """Whoever asks first sees it in the traits."""
+    limited = cast(Backend, _Limited(subject.backend, 10))
+    if limited.traits.can_copy_part:
+        pytest.skip("this backend copies everything")
+    with pytest.raises(BackendRefused) as refused:
+        await copy_blob(limited, SOURCE, TARGET, NEW, 11)
+
+    assert (501, True) == (refused.value.status, refused.value.is_definite)
+    assert [] == await subject.names()
