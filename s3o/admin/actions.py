@@ -31,6 +31,7 @@ from s3o.admin.dead_letters import (
     write_off_dead_letters,
 )
 from s3o.admin.ledger import accept_ledger, back_up_ledger
+from s3o.admin.reconcile import reconcile
 from s3o.admin.show import show_cleanup_queue, show_object, show_status
 from s3o.admin.upkeep import (
     cancel_job,
@@ -44,6 +45,7 @@ from s3o.admin.upkeep import (
 from s3o.services.ledger_backup import LedgerBackup
 from s3o.services.over_replication import OverReplicationCleaner
 from s3o.services.rebalancer import Rebalancer
+from s3o.services.reconciler import Reconciler
 from s3o.services.replicator import Replicator
 
 _CHOSEN = (
@@ -115,6 +117,16 @@ ACTIONS: tuple[Action, ...] = (
         run=run_lifecycle,
         is_job=True,
         service="lifecycle",
+    ),
+    Action(
+        name="Reconcile",
+        method="POST",
+        path="/reconcile",
+        summary="Compare one backend, or all, with the ledger now",
+        parameters=(BACKEND,),
+        run=reconcile,
+        is_job=True,
+        service=Reconciler.name,
     ),
     Action(
         name="Replicate",

@@ -18,6 +18,7 @@ from s3o.services.lifecycle import Lifecycle
 from s3o.services.over_replication import OverReplicationCleaner
 from s3o.services.rebalancer import Rebalancer
 from s3o.services.removal import Removal
+from s3o.services.reconciler import Reconciler
 from s3o.services.replicator import Replicator
 from s3o.services.runner import Runner
 from s3o.services.safety import Safety
@@ -39,6 +40,7 @@ class Desk:
     safety: Safety
     dead_letters: DeadLetters
     lifecycle: Lifecycle
+    reconciler: Reconciler
     replicator: Replicator
     over_replication: OverReplicationCleaner
     ledger_check: LedgerCheck

@@ -220,6 +220,16 @@ COMMANDS: tuple[AdminCommand, ...] = (
         request=post("/lifecycle", is_job=True),
     ),
     AdminCommand(
+        words=("reconcile",),
+        summary="compare one backend, or all, with the ledger now",
+        request=post("/reconcile", is_job=True),
+        flags=(
+            Flag(
+                name="backend", parameter="backend", help="only this one (default: all)"
+            ),
+        ),
+    ),
+    AdminCommand(
         words=("ledger-backup",),
         summary="back the ledger up on the backends now",
         request=post("/ledger/backup", is_job=True),

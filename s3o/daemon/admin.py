@@ -28,6 +28,7 @@ def make_admin(house: House, services: Services) -> tuple[Desk, AdminApi]:
         safety=services.safety,
         dead_letters=services.dead_letters,
         lifecycle=services.lifecycle,
+        reconciler=services.reconciler,
         replicator=services.replicator,
         over_replication=services.over_replication,
         ledger_check=services.ledger_check,

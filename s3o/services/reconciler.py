@@ -26,6 +26,7 @@ from s3o.model.seams import Clock, Entropy, Observer
 from s3o.observe.operation import describe
 from s3o.policy.importing import Mapper
 from s3o.services.importing import Importer
+from s3o.services.progress import Progress
 from s3o.services.reconcile_counts import BackendCounts, Reconciled
 from s3o.services.reconcile_findings import Settler
 from s3o.services.reconcile_pass import BackendPass, Interrupted
@@ -99,11 +100,11 @@ class Reconciler:
     async def reconcile(
         self,
         backend: BackendName | None,
-        note: Callable[..., None] | None = None,
+        progress: Progress | None = None,
     ) -> Reconciled:
         """Compare one backend, or all; one that fails is in errors.
 
-        note is called with counts after every page. Raises KeyError for a backend that
+        progress hears counts after every page. Raises KeyError for a backend that
         is not configured, and LedgerError.
         """
         chosen = [self._fleet.get(backend)] if backend is not None else [*self._fleet]
@@ -111,7 +112,7 @@ class Reconciler:
         async with self._running:
             for one in chosen:
                 if not self._stopping.is_set():
-                    total = await self._reconcile_one(one, total, note)
+                    total = await self._reconcile_one(one, total, progress)
         if total.removed:
             self._poke_cleanup()
         return total
@@ -120,10 +121,10 @@ class Reconciler:
         self,
         backend: Guarded,
         total: Reconciled,
-        note: Callable[..., None] | None,
+        progress: Progress | None,
     ) -> Reconciled:
         began_s = self._clock.monotonic_s()
-        running = await self._begin(backend, partial(_tell, note, total))
+        running = await self._begin(backend, partial(_tell, progress, total))
         counts, error = running.counts, ""
         try:
             if backend.name in self._fleet.draining:
@@ -218,11 +219,9 @@ class Reconciler:
         )
 
 
-def _tell(
-    note: Callable[..., None] | None, total: Reconciled, counts: BackendCounts
-) -> None:
-    if note is not None:
-        note(
+def _tell(progress: Progress | None, total: Reconciled, counts: BackendCounts) -> None:
+    if progress is not None:
+        progress.note(
             listed=counts.listed,
             imported=total.imported + counts.imports.imported,
             missing=total.missing + counts.missing,

@@ -30,6 +30,7 @@ from s3o.model.values import (
 )
 from s3o.policy.importing import map_by_prefix
 from s3o.services.ledger_upkeep import LedgerUpkeep
+from s3o.services.progress import Progress
 from s3o.services.reconcile_counts import Reconciled
 from s3o.services.reconciler import ReconcilePace, Reconciler
 from s3o.wire.record import Record, plan_blob_headers
@@ -575,14 +576,10 @@ async def test_progress_is_told_and_a_stop_ends_the_pass(
     """Whoever asked sees how far it is; the end of the service does not wait."""
     house = watched.house
     await put_foreign(house, "photos/cat.jpg")
-    seen: list[dict[str, int]] = []
-
-    def note(**counts: int) -> None:
-        seen.append(counts)
-
-    await watched.reconciler.reconcile(ONE, note)
+    progress = Progress()
+    await watched.reconciler.reconcile(ONE, progress)
     house.stopping.set()
     done = await watched.reconciler.reconcile(None)
 
-    assert 1 == seen[-1]["listed"]
+    assert 1 == progress.snapshot()["listed"]
     assert (0, ()) == (done.backends_scanned, done.errors)
