@@ -17,8 +17,8 @@ from s3o.services.ledger_check import LedgerCheck
 from s3o.services.lifecycle import Lifecycle
 from s3o.services.over_replication import OverReplicationCleaner
 from s3o.services.rebalancer import Rebalancer
-from s3o.services.removal import Removal
 from s3o.services.reconciler import Reconciler
+from s3o.services.removal import Removal
 from s3o.services.replicator import Replicator
 from s3o.services.runner import Runner
 from s3o.services.safety import Safety
