@@ -181,9 +181,12 @@ class Drains:
         }
         reports: list[str] = []
         for drain in drains:
-            if self._stopping.is_set() or not self._may_destroy():
-                break
             course = self._courses.setdefault(drain.backend, _Course())
+            if not self._may_destroy():
+                course.pause_s = FIRST_PAUSE_S  # it is being looked into
+                continue
+            if self._stopping.is_set():
+                break
             reports.append(await self._drain(drain.backend, course))
         return ", ".join(report for report in reports if report)
 

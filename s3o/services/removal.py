@@ -41,7 +41,7 @@ from s3o.model.seams import Clock, Observer
 from s3o.services.safety import always
 from s3o.services.service import Wakeup
 
-IDLE_S, BUSY_S = 300.0, 30.0
+IDLE_S, BUSY_S = 300.0, 10.0
 LOCATION_ROWS = 100
 UPLOAD_ROWS = 10  # each may have ten thousand parts
 QUEUE_ROWS = 1000

@@ -223,6 +223,22 @@ async def test_cancelled_it_is_an_ordinary_backend_again(
             await ask(BackendName("nobody"))
 
 
+async def test_while_the_ledger_may_be_old_it_waits_but_not_for_long(
+    movers: Movers, autojump_clock: MockClock
+) -> None:
+    """Every start begins like that; the drain goes on seconds after the all-clear."""
+    house = movers.house
+    await house.put(b"cat")
+    await movers.drains.start(ONE)
+    movers.may_destroy = False
+    await movers.drains.run_once()
+
+    assert FIRST_PAUSE_S == movers.drains.interval_s
+    assert ["cat"] == movers.on("one")
+    movers.may_destroy = True
+    await movers.drained()
+
+
 async def test_an_upload_under_way_keeps_the_drain_waiting(
     movers: Movers, autojump_clock: MockClock
 ) -> None:
