@@ -210,6 +210,28 @@ COMMANDS: tuple[AdminCommand, ...] = (
         argument="BACKEND",
     ),
     AdminCommand(
+        words=("replicate",),
+        summary="make the copies that lack, one cycle of them",
+        request=post("/replicate", is_job=True),
+        flags=(BATCH,),
+    ),
+    AdminCommand(
+        words=("over-replication",),
+        summary="count copies beyond the factor, or remove them",
+        request=get("/over-replication"),
+        flags=(
+            Flag(
+                name="execute",
+                parameter="",
+                kind=Kind.SWITCH,
+                help="remove them",
+            ),
+            BATCH,
+        ),
+        switch="execute",
+        switched=post("/over-replication", is_job=True),
+    ),
+    AdminCommand(
         words=("usage-flush",),
         summary="write the usage counters down now",
         request=post("/usage-flush"),

@@ -16,6 +16,7 @@ from s3o.objects.store import ObjectStore
 from s3o.objects.write import PutCall
 from s3o.s3api.answers import XML
 from s3o.s3api.call import Call
+from s3o.s3api.expiration import expiration_headers
 from s3o.s3api.form_fields import REDIRECTS, STATUS
 from s3o.s3api.operation import OBJECT_HEADERS, Level, Operation
 from s3o.wire.conditions import parse_write_conditions, quote_etag
@@ -62,6 +63,7 @@ class ObjectForms:
             )
         )
         headers = [("etag", quote_etag(version.etag))]
+        headers += expiration_headers(call.bucket, version)
         if version.checksum is not None:
             headers += checksum_headers(version.checksum)
         redirect = find_redirect(call.fields)

@@ -15,6 +15,7 @@ from s3o.model.tenants import Permission
 from s3o.model.values import Interval, ObjectVersion, StoredObject
 from s3o.objects.store import ObjectStore
 from s3o.s3api.call import Call
+from s3o.s3api.expiration import expiration_headers
 from s3o.s3api.operation import Level, Operation
 from s3o.s3api.presence import VERSION_PARAMETER, expect_object
 from s3o.wire.conditions import ReadOutcome, evaluate_read, is_range_wanted
@@ -98,6 +99,7 @@ class ObjectReads:
         view = plan_view(request, version)
         headers = view.headers
         if view.status != 304:
+            headers += expiration_headers(call.bucket, version)
             headers = [*headers, ("content-length", str(view.length))]
         await call.respond(view.status, headers)
 
@@ -115,6 +117,8 @@ class ObjectReads:
         await self._send(call, stored, view)
 
     async def _send(self, call: Call, stored: StoredObject, view: View) -> None:
+        if view.status != 304:
+            view.headers.extend(expiration_headers(call.bucket, stored.version))
         async with self._objects.open(call.bucket, stored, view.interval) as reading:
             if view.interval is None:
                 await call.respond(view.status, view.headers)

@@ -11,6 +11,7 @@ from s3o.model.tenants import Permission
 from s3o.objects.store import ObjectStore
 from s3o.objects.write import PutCall
 from s3o.s3api.call import Call
+from s3o.s3api.expiration import expiration_headers
 from s3o.s3api.operation import OBJECT_HEADERS, Level, Operation
 from s3o.wire.conditions import parse_write_conditions, quote_etag
 from s3o.wire.digests import checksum_headers
@@ -51,6 +52,7 @@ class ObjectWrites:
             )
         )
         headers = [("etag", quote_etag(version.etag))]
+        headers += expiration_headers(call.bucket, version)
         if version.checksum is not None:
             headers += checksum_headers(version.checksum)
         await call.respond(200, headers)

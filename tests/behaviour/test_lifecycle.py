@@ -79,6 +79,37 @@ async def test_rules_put_by_the_owner_are_carried_out(autojump_clock: object) ->
     assert (200, [404, 200, 200]) == (put.status, found)
 
 
+async def test_answers_tell_when_an_object_ends(autojump_clock: object) -> None:
+    """AWS tells it with GET, HEAD and PUT; the service's clock begins at noon."""
+    xml = XML.format("<Prefix>tmp/</Prefix>", EXPIRE).replace("<ID>r<", "<ID>r 1<")
+    forever = XML.format("<Prefix>far/</Prefix>", EXPIRE).replace(
+        "<Days>1<", "<Days>2147483647<"
+    )
+    async with open_service(extra=IDLE) as service:
+        for document in (xml, forever):
+            await service.ask(
+                "PUT", "/photos", (("lifecycle", ""),), body=document.encode()
+            )
+            name = "tmp/a" if document is xml else "far/a"
+            put = await service.ask("PUT", f"/photos/{name}", body=b"12345")
+            answers = [
+                put,
+                await service.ask("HEAD", f"/photos/{name}"),
+                await service.ask("GET", f"/photos/{name}"),
+                await service.ask(
+                    "GET", f"/photos/{name}", headers={"range": "bytes=1-2"}
+                ),
+            ]
+            other = await service.ask("PUT", "/photos/other", body=b"12345")
+            assert "x-amz-expiration" not in other.headers
+            told = {answer.headers.get("x-amz-expiration") for answer in answers}
+            if document is xml:
+                date = "Sat, 17 Jan 2026 00:00:00 GMT"
+                assert {f'expiry-date="{date}", rule-id="r%201"'} == told
+            else:
+                assert {None} == told
+
+
 async def test_uploads_are_aborted_by_their_rule(autojump_clock: object) -> None:
     """Parts nobody completes cost money; a day is not the sweep's own patience."""
     extra = {
