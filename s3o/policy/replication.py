@@ -83,11 +83,14 @@ def plan_targets(
 ) -> list[BackendName]:
     """Return where a copy may go, the best first: healthy, not draining, not there yet.
 
-    order: the routing's, of those with room and within their limits.
+    order: the routing's, of those with room and within their limits. A backend with a
+    bad copy comes last: it has shown what it does.
     """
     may = {one.backend for one in fleet if one.is_healthy and not one.is_draining}
     taken = {place.backend for place in places if place.state not in _BAD}
-    return [name for name in order if name in may and name not in taken]
+    bad = {place.backend for place in places} - taken
+    free = [name for name in order if name in may and name not in taken]
+    return sorted(free, key=lambda name: name in bad)
 
 
 def plan_removals(

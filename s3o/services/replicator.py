@@ -262,7 +262,7 @@ class Replicator:
             await self._prover.is_there(blob.of, place)
         # The bytes are there, only nobody can reach them for longer than is bearable.
         is_for_health = len(good_copies(blob.places, self._fleet.names)) >= rules.factor
-        for _ in range(rules.factor):
+        for _ in range(2 * rules.factor):  # some may turn out not to be needed
             blob = await self._look_at(mark)
             if blob is None:
                 return
@@ -270,16 +270,17 @@ class Replicator:
             there += unproved_copies(blob.places, counted)
             if len(there) >= rules.factor:
                 break
-            if not await self._copy(blob, rules, is_for_health=is_for_health):
+            outcome = await self._copy(blob, rules, is_for_health=is_for_health)
+            if outcome is None:
                 break
-            done.created += 1
+            done.created += outcome is CopyOutcome.COPIED
         if not await self._prove_rest(mark, rules):
             done.failed += 1
 
     async def _copy(
         self, blob: _Blob, rules: ReplicationRules, *, is_for_health: bool
-    ) -> bool:
-        """Make one copy on the best backend that takes it; say whether there is one."""
+    ) -> CopyOutcome | None:
+        """Make one copy on the best backend that takes it; None: there is none."""
         size = blob.places[0].stored_bytes if blob.places else 0
         order = self._fleet.order_for_write(blob.rows, size=size, stored_size=size)
         reason = "no backend has room or may take it"
@@ -298,12 +299,11 @@ class Replicator:
             except (NoRoom, BackendError, WriteLost) as error:
                 reason = str(error)
                 continue
-            if outcome is CopyOutcome.OBSOLETE:
-                return False
-            self._note_copy(blob, target, size, is_for_health=is_for_health)
-            return True
+            if outcome is CopyOutcome.COPIED:
+                self._note_copy(blob, target, size, is_for_health=is_for_health)
+            return outcome
         self._observer.note(ReplicationFailed(key=blob.of.key, reason=reason))
-        return False
+        return None
 
     def _note_copy(
         self, blob: _Blob, target: BackendName, size: int, *, is_for_health: bool

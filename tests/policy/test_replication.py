@@ -77,6 +77,7 @@ def test_a_copy_goes_where_none_is_and_in_the_place_of_a_bad_one() -> None:
     kept = place(B, state=LocationState.QUARANTINED)
     assert [] == plan_targets([A, B, C, D], [place(A), kept], fleet)
     assert [B, A] == plan_targets([B, A], [], fleet)
+    assert [A, B] == plan_targets([B, A], [bad], fleet)
 
 
 @pytest.mark.parametrize(

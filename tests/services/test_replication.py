@@ -344,6 +344,20 @@ async def test_a_bad_copy_is_replaced_in_its_place(
         assert [] == await house.complaints()
 
 
+async def test_the_only_copy_is_rescued_when_it_was_suspected_wrongly(
+    keeping: Keeping,
+) -> None:
+    """Its digest proves it while it is copied."""
+    version = await keeping.house.put(BODY)
+    [place] = await keeping.places(version)
+    await keeping.mark(version, place, LocationState.SUSPECT)
+
+    done = await keeping.replicator.cycle()
+
+    assert (1, 0) == (done.created, done.failed)
+    assert {ONE, TWO} == await keeping.good(version)
+
+
 async def test_an_unproved_copy_is_proved_instead_of_made_again(
     keeping: Keeping,
 ) -> None:
