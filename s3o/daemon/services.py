@@ -6,6 +6,7 @@ import trio
 
 from s3o.daemon.build import House
 from s3o.daemon.movers import make_drains, make_rebalancer, make_removal
+from s3o.daemon.scrubbing import make_scrubber
 from s3o.daemon.sharing import leases_of, reader_grace_s
 from s3o.model.names import BucketName
 from s3o.model.tenants import is_account
@@ -55,6 +56,7 @@ class Services:
         self.ledger_backup = self._make_ledger_backup()
         self.ledger_check = self._make_ledger_check()
         self.lifecycle = self._make_lifecycle()
+        self.scrubber = make_scrubber(house, self._may_destroy, self._stopping)
         self.reconciler = self._make_reconciler()
         self.replicator = self._make_replicator()
         self.over_replication = self._make_over_replication()
@@ -85,6 +87,7 @@ class Services:
                 self.ledger_backup,
                 self.ledger_check,
                 self.lifecycle,
+                self.scrubber,
                 self.reconciler,
                 self.replicator,
                 self.over_replication,
@@ -100,6 +103,7 @@ class Services:
         )
         house.room.connect(self.cleanup)
         house.wanted.connect(self.replicator.poke)
+        house.integrity.connect(self.scrubber.poke)
 
     async def start(self, nursery: trio.Nursery) -> None:
         """Run all services in nursery; gauges and clocks are right before a request."""

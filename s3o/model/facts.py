@@ -372,7 +372,7 @@ class Crashed(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrityChecked(Fact):
-    """Bytes were compared with what is known of them; operation: read or scrub."""
+    """Bytes were compared with what is known of them; operation: read, scrub, ..."""
 
     operation: str
 
@@ -477,3 +477,36 @@ class WriteCopied(Fact):
 
     backend: BackendName
     status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyJudged(Fact):
+    """What a repair did about one copy.
+
+    cleared: it is right after all. repaired: a good one took its place. removed: it
+    went, and others are good. lost: its backend does not have it, others are good.
+    quarantined: the last bytes, and they are wrong. last_lost: no copy has any bytes.
+    """
+
+    judgement: str
+    backend: BackendName
+    key: str
+    storage_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiesObserved(Fact):
+    """How many copies are in each state, and how old the oldest proof of any is."""
+
+    live: int
+    suspect: int
+    lost: int
+    quarantined: int
+    oldest_proof_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrubRoundEnded(Fact):
+    """Every copy on one backend was looked at once more."""
+
+    backend: BackendName

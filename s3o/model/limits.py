@@ -115,6 +115,7 @@ LEDGER_QUEUE = 10_000
 CLEANUP_ATTEMPTS = 10
 CLEANUP_BATCH = 1000
 REAPER_BATCH = 200
+REPAIR_BATCH = 200  # blobs of one pass; the rest has its turn in the next one
 TOMBSTONE_BATCH = 500
 DEAD_LETTER_BATCH = 500
 LIFECYCLE_PAGE = 1000  # keys looked at in one read

@@ -92,22 +92,29 @@ class Integrity:
                     storage_key=place.storage_key,
                 )
             )
-            try:
-                await self._ledger.write(
-                    partial(
-                        mark_copy,
-                        version_id=version.version_id,
-                        blob=place.blob,
-                        backend=place.backend,
-                        state=LocationState.SUSPECT,
-                        now_us=self._clock.now_us(),
-                        expect=place.storage_key,
-                    )
-                )
-            except LedgerError:
-                continue
+            await self._mark(version, place)
         if self._poke is not None:
             self._poke()
+
+    async def miss(self, version: ObjectVersion, place: Location) -> None:
+        """Mark a copy that its backend does not have; it is to be looked at again."""
+        await self._mark(version, place)
+
+    async def _mark(self, version: ObjectVersion, place: Location) -> None:
+        try:
+            await self._ledger.write(
+                partial(
+                    mark_copy,
+                    version_id=version.version_id,
+                    blob=place.blob,
+                    backend=place.backend,
+                    state=LocationState.SUSPECT,
+                    now_us=self._clock.now_us(),
+                    expect=place.storage_key,
+                )
+            )
+        except LedgerError:
+            return
 
 
 def proof_of(stored: StoredObject, *, with_sha256: bool = False) -> BodyProof:

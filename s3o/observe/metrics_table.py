@@ -98,6 +98,18 @@ INTEGRITY_CHECKS = _counter(
 INTEGRITY_ERRORS = _counter(
     "integrity_errors_total", "operation", "Hash mismatches detected"
 )
+INTEGRITY_REPAIRS = _counter(
+    "integrity_repairs_total", "judgement", "Copies in doubt, by what became of them"
+)
+INTEGRITY_COPIES = _gauge(
+    "integrity_copies", "state", "Copies by what is known of them"
+)
+INTEGRITY_OLDEST = _gauge(
+    "integrity_oldest_proof_seconds", "", "Age of the oldest proof of any copy"
+)
+INTEGRITY_ROUNDS = _counter(
+    "integrity_scrub_rounds_total", "backend", "Times that every copy was looked at"
+)
 
 QUOTA_USED = _gauge("quota_bytes_used", "backend", "Current bytes used")
 QUOTA_LIMIT = _gauge("quota_bytes_limit", "backend", "Quota limit")

@@ -38,6 +38,10 @@ _CLEANUP_EVENTS = {
     "success": "cleanup_queue.processed",
     "exhausted": "cleanup_queue.exhausted_to_dlq",
 }
+_ALARMS = {
+    "quarantined": "the last copy of an object is damaged; it is kept for a person",
+    "last_lost": "no backend has the bytes of an object any more",
+}
 
 F = TypeVar("F", bound=Fact)
 Handlers = dict[type[Fact], Callable[[Fact], None]]
@@ -69,6 +73,9 @@ class FactObserver:
         self._handle(facts.QueueObserved, self._queue_observed)
         self._handle(facts.IntegrityChecked, self._integrity_checked)
         self._handle(facts.CorruptionFound, self._corruption_found)
+        self._handle(facts.CopyJudged, self._copy_judged)
+        self._handle(facts.CopiesObserved, self._copies_observed)
+        self._handle(facts.ScrubRoundEnded, self._scrub_round_ended)
         self._handle(facts.ReconcileFinished, self._reconcile_finished)
         copies = CopyHandlers(metrics, audit, log)
         self._handle(facts.ReplicationBegan, copies.replication_began)
@@ -252,6 +259,31 @@ class FactObserver:
             backend=fact.backend,
             storage_key=fact.storage_key,
         )
+
+    def _copy_judged(self, fact: facts.CopyJudged) -> None:
+        self._metrics.add(table.INTEGRITY_REPAIRS, (fact.judgement,))
+        fields = {
+            "key": fact.key,
+            "backend": fact.backend,
+            "storage_key": fact.storage_key,
+        }
+        self._audit.event(f"integrity.{fact.judgement}", **fields)
+        alarm = _ALARMS.get(fact.judgement)
+        if alarm is not None:
+            self._log.emit("error", alarm, dict(fields))
+
+    def _copies_observed(self, fact: facts.CopiesObserved) -> None:
+        for state, count in (
+            ("live", fact.live),
+            ("suspect", fact.suspect),
+            ("lost", fact.lost),
+            ("quarantined", fact.quarantined),
+        ):
+            self._metrics.set(table.INTEGRITY_COPIES, count, (state,))
+        self._metrics.set(table.INTEGRITY_OLDEST, fact.oldest_proof_s)
+
+    def _scrub_round_ended(self, fact: facts.ScrubRoundEnded) -> None:
+        self._metrics.add(table.INTEGRITY_ROUNDS, (fact.backend,))
 
     def _reconcile_finished(self, fact: facts.ReconcileFinished) -> None:
         for outcome, count in (

@@ -67,3 +67,26 @@ LIMIT :max_rows;
 -- name: count_locations
 SELECT backend_name, COUNT(*) FROM object_locations
 GROUP BY backend_name ORDER BY backend_name;
+
+-- name: list_suspects
+-- Blobs with a copy that wants repair.
+SELECT DISTINCT version_id, blob FROM object_locations
+WHERE state = 'suspect' AND (version_id, blob) > (:after_version_id, :after_blob)
+ORDER BY version_id, blob
+LIMIT :max_rows;
+
+-- name: count_copies_by_state
+SELECT state, COUNT(*), MIN(COALESCE(verified_at, created_at))
+FROM object_locations GROUP BY state ORDER BY state;
+
+-- name: put_content_hash
+UPDATE objects SET content_hash = :sha256
+WHERE bucket_id = :bucket_id AND key = :key AND version_id = :version_id
+AND content_hash IS NULL;
+
+-- name: list_unhashed
+SELECT bucket_id, key, version_id FROM objects
+WHERE content_hash IS NULL AND is_delete_marker = 0
+AND (bucket_id, key) > (:after_bucket_id, :after_key)
+ORDER BY bucket_id, key
+LIMIT :max_rows;
