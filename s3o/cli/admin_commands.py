@@ -208,6 +208,7 @@ COMMANDS: tuple[AdminCommand, ...] = (
             ),
         ),
         argument="BACKEND",
+        view=views.show_removal,
     ),
     AdminCommand(
         words=("replicate",),

@@ -112,6 +112,20 @@ def show_write_off(document: Document) -> str:
     )
 
 
+def show_removal(document: Document) -> str:
+    """Return what was removed, or what a purge would destroy."""
+    if document.get("status") != "confirmation required":
+        return render_pairs(document)
+    return (
+        f'Backend "{plain(document.get("backend"))}" contains '
+        f"{plain(document.get('object_count'))} objects "
+        f"({human_bytes(document.get('total_bytes'))}).\n"
+        f"{plain(document.get('only_copies'))} of them "
+        f"({human_bytes(document.get('only_copies_bytes'))}) have no other copy and "
+        "would be lost for ever.\nRe-run with --confirm to proceed."
+    )
+
+
 def show_jobs(document: Document) -> str:
     """Return a row per job."""
     rows = [

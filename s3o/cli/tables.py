@@ -63,7 +63,8 @@ def render_pairs(document: Mapping[str, object]) -> str:
             inner = render_pairs(value).splitlines()
             lines += [f"{plain(title)}:", *(f"  {line}" for line in inner)]
         else:
-            shown = human_bytes(value) if name.endswith("_bytes") else plain(value)
+            is_size = name.endswith("_bytes") or name.startswith("bytes_")
+            shown = human_bytes(value) if is_size else plain(value)
             lines.append(f"{plain(title)}: {shown}")
     return "\n".join(lines)
 

@@ -39,6 +39,7 @@ Try it from another terminal:
   aws --endpoint-url http://{address} s3 cp s3://photos/test.txt -
   curl http://{address}/health/ready
   curl -s http://{address}/metrics | grep s3o_quota
+  s3-orchestrator admin -config {folder}/config.yaml status
 
 No aws at hand? The set-up brought one: .venv/bin/aws. Ctrl-C stops the demo.
 """
@@ -67,6 +68,7 @@ def make_config(folder: Path, address: str) -> dict[str, object]:
             for name, quota in BACKENDS
         ],
         "telemetry": {"metrics": {"enabled": True}},
+        "ui": {"admin_key": "admin", "admin_token": "demo-admin-token"},
     }
 
 

@@ -10,7 +10,7 @@ from s3o.admin.api import match_path
 from s3o.cli import main
 from s3o.cli.admin_client import AdminError, find_origin
 from s3o.cli.admin_commands import COMMANDS, AdminCommand, Request
-from s3o.cli.admin_views import show_status
+from s3o.cli.admin_views import show_removal, show_status
 from s3o.cli.tables import human_bytes, plain, render_table
 from s3o.net.client import Origin
 from s3o.net.tls import CertificateUnusable, pinned_context
@@ -129,6 +129,24 @@ def test_status_without_the_database_is_still_a_table() -> None:
 
     assert "database: NOT HEALTHY (circuit open)" in text
     assert "draining, open" in text
+
+
+def test_a_purge_tells_what_it_would_destroy() -> None:
+    """Before anybody types --confirm."""
+    text = show_removal(
+        {
+            "status": "confirmation required",
+            "backend": "one",
+            "object_count": 3,
+            "total_bytes": 2048,
+            "only_copies": 1,
+            "only_copies_bytes": 100,
+        }
+    )
+
+    assert 'Backend "one" contains 3 objects (2.0 KiB).' in text
+    assert "1 of them (100 B) have no other copy" in text
+    assert "Re-run with --confirm to proceed." in text
 
 
 def test_without_a_token_the_reason_is_told(
