@@ -30,6 +30,7 @@ from s3o.admin.dead_letters import (
     show_dead_letters,
     write_off_dead_letters,
 )
+from s3o.admin.integrity import backfill_checksums, scrub
 from s3o.admin.ledger import accept_ledger, back_up_ledger
 from s3o.admin.reconcile import reconcile
 from s3o.admin.show import show_cleanup_queue, show_object, show_status
@@ -47,6 +48,7 @@ from s3o.services.over_replication import OverReplicationCleaner
 from s3o.services.rebalancer import Rebalancer
 from s3o.services.reconciler import Reconciler
 from s3o.services.replicator import Replicator
+from s3o.services.scrubber import Scrubber
 
 _CHOSEN = (
     Parameter(name="ids", kind=Kind.IDS, place=Place.BODY),
@@ -154,6 +156,25 @@ ACTIONS: tuple[Action, ...] = (
         run=clean_over_replication,
         is_job=True,
         service=OverReplicationCleaner.name,
+    ),
+    Action(
+        name="Scrub",
+        method="POST",
+        path="/scrub",
+        summary="Read the next copies and repair bad ones, one cycle",
+        parameters=(BATCH_SIZE,),
+        run=scrub,
+        is_job=True,
+        service=Scrubber.name,
+    ),
+    Action(
+        name="BackfillChecksums",
+        method="POST",
+        path="/backfill-checksums",
+        summary="Compute the SHA-256 of every object without one",
+        parameters=(BATCH_SIZE,),
+        run=backfill_checksums,
+        is_job=True,
     ),
     Action(
         name="Rebalance",

@@ -22,6 +22,7 @@ from s3o.services.removal import Removal
 from s3o.services.replicator import Replicator
 from s3o.services.runner import Runner
 from s3o.services.safety import Safety
+from s3o.services.scrubber import Scrubber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +49,4 @@ class Desk:
     drains: Drains
     removal: Removal
     rebalancer: Rebalancer
+    scrubber: Scrubber

@@ -233,6 +233,18 @@ COMMANDS: tuple[AdminCommand, ...] = (
         switched=post("/over-replication", is_job=True),
     ),
     AdminCommand(
+        words=("scrub",),
+        summary="read the next copies and repair bad ones, one cycle",
+        request=post("/scrub", is_job=True),
+        flags=(BATCH,),
+    ),
+    AdminCommand(
+        words=("backfill-checksums",),
+        summary="compute the SHA-256 of every object without one",
+        request=post("/backfill-checksums", is_job=True),
+        flags=(BATCH,),
+    ),
+    AdminCommand(
         words=("usage-flush",),
         summary="write the usage counters down now",
         request=post("/usage-flush"),

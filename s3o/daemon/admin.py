@@ -30,6 +30,7 @@ def make_admin(house: House, services: Services) -> tuple[Desk, AdminApi]:
         lifecycle=services.lifecycle,
         reconciler=services.reconciler,
         replicator=services.replicator,
+        scrubber=services.scrubber,
         over_replication=services.over_replication,
         ledger_check=services.ledger_check,
         ledger_backup=services.ledger_backup,
