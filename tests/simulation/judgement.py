@@ -34,6 +34,9 @@ def judge_copies(outside: Outside, factor: int) -> Iterator[str]:
             " FROM backend_quotas GROUP BY backend_name"
         )
     }
+    # Nothing is sent to a backend that is being emptied.
+    for (name,) in query("SELECT backend_name FROM backend_drains"):
+        room.pop(name, None)
     copies: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for version, blob, backend, size in query(
         "SELECT version_id, blob, backend_name, stored_bytes FROM object_locations"

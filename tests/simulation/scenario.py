@@ -132,13 +132,17 @@ class Run:
         nursery.start_soon(life.run)
         await life.ready.wait()
         await trio.sleep(LIVENESS_S)
-        # The drains that were asked for go on, or are given up.
+        if self.chance.random() < 0.5:  # else the drains that were asked for go on
+            for name in self.outside.backends:
+                await life.order_drain(name, is_start=False)
         for witness in self.witnesses:
             self.complaints += await probe(witness)
         await trio.sleep(HEALED_S)
         # An upload that was given up after a day has its last delete a day later.
         for _ in range(MORE_DAYS):
-            if not self.outside.is_quiet():
+            # The reconciler wants to see a thing twice, more than a day apart.
+            is_compared = "reconcile" in self.swarm.sections
+            if is_compared or not self.outside.is_quiet():
                 await trio.sleep(86_400)
         if "lifecycle" in self.swarm.sections:
             self._expect_expiry()
@@ -227,6 +231,8 @@ class Run:
             )
             backend._list_lag_s = swarm.list_lag_s
             backend.may_repeat = name in swarm.wired
+            if {Fault.DELETE_LIES, Fault.DUPLICATED} & backend.faults.rates.keys():
+                backend.quota_bytes = None  # what it keeps nobody can count
             backend.traits = TRAITS[swarm.traits[name]]
             clock = TrioClock()
             clock.offset_us = round(self.chance.choice((0, 0, -3600, 3600)) * 1e6)
