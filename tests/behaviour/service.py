@@ -23,7 +23,14 @@ from s3o.backends.usage import UsageCounters
 from s3o.config import settings_from
 from s3o.config.settings import Settings
 from s3o.daemon.backends import guard
-from s3o.daemon.build import House, Observed, World, build_observed, open_house
+from s3o.daemon.build import (
+    BuildFleet,
+    House,
+    Observed,
+    World,
+    build_observed,
+    open_house,
+)
 from s3o.daemon.doors import Doors
 from s3o.daemon.services import Services
 from s3o.ledger.audit import audit
@@ -230,7 +237,6 @@ async def open_service(
     cannot be reached from the start.
     """
     quotas = quotas or {"one": GIB}
-    settings = configuration(quotas, extra or {})
     backends = {
         name: MemoryBackend(name, quota_bytes=quota) for name, quota in quotas.items()
     }
@@ -238,6 +244,26 @@ async def open_service(
         backends[name].blobs.update(held)
     for name in down:
         backends[name].faults.down = Fault.UNREACHABLE
+    async with run_service(
+        configuration(quotas, extra or {}),
+        _fleet_builder(backends),
+        backends,
+        transform=transform,
+        cluster_id=cluster_id,
+    ) as service:
+        yield service
+
+
+@asynccontextmanager
+async def run_service(
+    settings: Settings,
+    build_fleet: BuildFleet,
+    backends: Mapping[str, MemoryBackend],
+    *,
+    transform: Transform | None = None,
+    cluster_id: str | None = None,
+) -> AsyncIterator[Service]:
+    """Run a service over what build_fleet makes; backends: what of it is in memory."""
     connection = open_inline(now_us=START_US)
     if cluster_id is not None:
         connection.execute("INSERT INTO meta VALUES ('cluster_id', ?)", (cluster_id,))
@@ -245,7 +271,7 @@ async def open_service(
         clock=TrioClock(),
         entropy=SeededEntropy(0, "service"),
         open_engine=_engine_opener(connection),
-        build_fleet=_fleet_builder(backends),
+        build_fleet=build_fleet,
         transform=transform or IdentityTransform(),
         log_sink=lambda _lines: None,
     )
@@ -264,7 +290,7 @@ async def open_service(
                 house=house,
                 doors=doors,
                 services=services,
-                backends=backends,
+                backends=dict(backends),
                 connection=connection,
                 nursery=nursery,
                 crashed=crashed,
