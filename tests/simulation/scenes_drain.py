@@ -4,6 +4,7 @@ import trio
 
 from s3o.model.errors import S3OError
 from s3o.model.names import BackendName
+from tests.recovering import OBJECTS, recover_from
 from tests.simulation.outside import OURS
 from tests.simulation.scenes import (
     OTHER,
@@ -16,6 +17,7 @@ from tests.simulation.scenes import (
     put_both,
     put_newer,
 )
+from tests.simulation.scenes_recover import OFTEN, put_and_back_up
 
 ONE = BackendName("one")
 THREE = {"one": 30_000, "two": 30_000, "three": 30_000}
@@ -165,7 +167,36 @@ def is_removed(act: Act) -> Act:
     return finish
 
 
+LOCATED = (
+    "SELECT version_id, blob, backend_name, storage_key, stored_bytes, state"
+    " FROM object_locations ORDER BY version_id, blob, backend_name"
+)
+
+
+async def put_and_check_and_back_up(stage: Stage) -> None:
+    """Two objects that a snapshot knows where they were."""
+    await judged(stage)
+    await put_and_back_up(stage)
+
+
+async def is_drained_and_recovers(stage: Stage) -> None:
+    """A ledger recovered from before the moves finds the blobs where they are now."""
+    await is_drained(stage)
+    query = stage.outside.connection.execute
+    expected = query(OBJECTS).fetchall(), query(LOCATED).fetchall()
+    recovered = await recover_from(stage.outside.backends, stage.settings)
+    found = recovered.objects(), recovered.located()
+    stage.witness.expect(expected == found, f"recovered {found}, not {expected}")
+    recovered.connection.close()
+
+
 SCENES = {
+    "drain, then recover": Scene(
+        before=put_and_check_and_back_up,
+        act=drain,
+        finally_=is_drained_and_recovers,
+        settings=OFTEN,
+    ),
     "drain": Scene(before=put_and_check, act=drain, finally_=is_drained),
     "drain, then put": Scene(
         before=put_and_check, act=drain, after=put_newer, finally_=is_drained
