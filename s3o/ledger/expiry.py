@@ -6,6 +6,7 @@ queued bytes like any other delete.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from s3o.ledger import rows
@@ -14,7 +15,7 @@ from s3o.ledger.displacing import displace
 from s3o.ledger.listing import successor
 from s3o.ledger.objects import draw_sequence, find_version
 from s3o.ledger.quotas import QuotaMoves
-from s3o.ledger.seam import Tx
+from s3o.ledger.seam import Row, Tx
 from s3o.model.errors import LedgerDamaged
 from s3o.model.names import BucketId, ObjectKey, VersionId
 from s3o.model.values import Bucket, ObjectVersion, Pairs
@@ -33,10 +34,29 @@ class AgingRow(NamedTuple):
     tags: Pairs
 
 
-async def list_aging(
-    tx: Tx, bucket_id: BucketId, prefix: str, after: ObjectKey, limit: int
-) -> list[AgingRow]:
-    """Return objects whose keys begin with prefix, by key, those behind after."""
+@dataclass(frozen=True, slots=True)
+class DuePage:
+    """What is due of a range of keys; next_after None means the end."""
+
+    due: list[AgingRow]
+    next_after: ObjectKey | None
+
+
+async def list_due(
+    tx: Tx,
+    bucket_id: BucketId,
+    prefix: str,
+    after: ObjectKey,
+    *,
+    made_until_us: int,
+    is_due: Callable[[AgingRow], bool],
+    limit: int,
+) -> DuePage:
+    """Look at limit keys that begin with prefix, those behind after.
+
+    Only what was made until made_until_us is asked whether it is due: nearly all of a
+    bucket is younger. The asking is done here, where a scan has a thread of its own.
+    """
     found = await tx.all(
         "list_aging",
         bucket_id=bucket_id,
@@ -46,18 +66,21 @@ async def list_aging(
         max_rows=limit,
     )
     try:
-        return [
-            AgingRow(
-                ObjectKey(rows.text(row[0])),
-                VersionId(rows.text(row[1])),
-                rows.size(row[2]),
-                rows.number(row[3]),
-                rows.pairs_of(row[4]),
-            )
-            for row in found
-        ]
+        aged = [_aging_of(r) for r in found if rows.number(r[3]) <= made_until_us]
+        last = ObjectKey(rows.text(found[-1][0])) if len(found) == limit else None
     except ValueError as error:
         raise LedgerDamaged("objects", str(error)) from None
+    return DuePage(due=[row for row in aged if is_due(row)], next_after=last)
+
+
+def _aging_of(row: Row) -> AgingRow:
+    return AgingRow(
+        ObjectKey(rows.text(row[0])),
+        VersionId(rows.text(row[1])),
+        rows.size(row[2]),
+        rows.number(row[3]),
+        rows.pairs_of(row[4]),
+    )
 
 
 async def expire_versions(

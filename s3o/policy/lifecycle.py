@@ -16,6 +16,8 @@ from s3o.model.values import Pairs
 
 DAY_US = 86_400_000_000
 
+_EVER_US = 1 << 62
+
 #: How much faster than our own clock the believed time may run.
 CATCH_UP = 5
 
@@ -112,6 +114,21 @@ def find_expiry(rules: Iterable[Expiry], aging: Aging) -> tuple[int, Expiry] | N
             if found is None or due_us < found[0]:
                 found = (due_us, rule)
     return found
+
+
+def oldest_due(rules: Iterable[Expiry], now_us: int) -> int | None:
+    """Return until when an object must have been made to be due now; None: none is."""
+    until: int | None = None
+    for rule in rules:
+        if rule.at_us is None:
+            assert rule.days is not None
+            made_us = now_us - rule.days * DAY_US
+        elif rule.at_us <= now_us:
+            made_us = _EVER_US
+        else:
+            continue
+        until = made_us if until is None else max(until, made_us)
+    return until
 
 
 def find_abort(rules: Iterable[Abort], key: str, created_at_us: int) -> int | None:

@@ -15,7 +15,7 @@ from functools import partial
 
 import trio
 
-from s3o.ledger.expiry import START, AgingRow, expire_versions, list_aging
+from s3o.ledger.expiry import START, AgingRow, expire_versions, list_due
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.meta import believed_us, note_believed
 from s3o.ledger.seam import Tx
@@ -39,6 +39,7 @@ from s3o.policy.lifecycle import (
     expiries_of,
     find_abort,
     find_expiry,
+    oldest_due,
 )
 from s3o.services.service import Wakeup
 
@@ -186,27 +187,29 @@ class Lifecycle:
     async def _expire_below(
         self, work: _Work, prefix: str, now_us: int, done: Expired
     ) -> Expired:
-        after = START
-        while self._may_go_on():
+        made_until_us = oldest_due(work.expiries, now_us)
+        after: ObjectKey | None = None if made_until_us is None else START
+        while after is not None and self._may_go_on():
+            assert made_until_us is not None
             page = await self._ledger.scan(
                 partial(
-                    list_aging,
+                    list_due,
                     bucket_id=work.bucket.id,
                     prefix=prefix,
                     after=after,
+                    made_until_us=made_until_us,
+                    is_due=lambda row: _is_due(work.expiries, _of_row(row), now_us),
                     limit=LIFECYCLE_PAGE,
                 )
             )
-            due = [row for row in page if _is_due(work.expiries, _of_row(row), now_us)]
             size = self._batch()
-            for start in range(0, len(due), size):
+            for start in range(0, len(page.due), size):
                 if not self._may_go_on():
                     return done
-                count = await self._expire(work, due[start : start + size], now_us)
+                batch = page.due[start : start + size]
+                count = await self._expire(work, batch, now_us)
                 done = replace(done, deleted=done.deleted + count)
-            if len(page) < LIFECYCLE_PAGE:
-                break
-            after = page[-1].key
+            after = page.next_after
         return done
 
     async def _expire(self, work: _Work, due: Sequence[AgingRow], now_us: int) -> int:

@@ -187,6 +187,42 @@ async def test_actions_without_a_body_take_none(tmp_path: Path) -> None:
     assert (400, "this action takes no body") == (reply.status, reply.json["error"])
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/api",
+        "//admin/api/status",
+        "/admin//api/status",
+        "/Admin/api/status",
+        "/admin%2fapi/status",
+        "/%61dmin/api/status",
+        "/photos/../admin/api/status",
+        "/admin/./api/status",
+        "/admin;x/api/status",
+    ],
+)
+async def test_other_spellings_of_the_path_are_no_admin_api(
+    tmp_path: Path, path: str
+) -> None:
+    """A proxy that guards /admin/api/ must guard all of it."""
+    async with opened(configured(tmp_path)) as office:
+        reply = await office.ask("GET", path)
+
+    assert reply.status in (400, 403, 404)
+    assert not office.acts
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/../status", "/%73tatus", "/status%2f", "/./status"]
+)
+async def test_routes_have_one_spelling(tmp_path: Path, path: str) -> None:
+    """Nothing is normalised, so an audit line names what was meant."""
+    async with opened(configured(tmp_path)) as office:
+        reply = await office.admin("GET", path)
+
+    assert 404 == reply.status
+
+
 async def test_keys_below_admin_of_virtual_hosts_are_keys(tmp_path: Path) -> None:
     """A bucket in the host name owns all paths."""
     one = configured(tmp_path)

@@ -26,7 +26,7 @@ class _Overtaken:
     async def scan(self, step: Step[T]) -> T:
         """Read, and let the client have its way before anybody sees the answer."""
         found = await self._ledger.scan(step)
-        if found:
+        if found.due:
             await put_newer(self._stage)
         return found
 
