@@ -35,6 +35,44 @@ def test_every_error_class_has_a_row():
     assert [] == [kind.__name__ for kind in all_errors() if kind not in ROWS]
 
 
+S3_STATUSES = {
+    400: """InvalidArgument InvalidRequest InvalidBucketName InvalidDigest BadDigest
+        XAmzContentSHA256Mismatch IncompleteBody MalformedXML MalformedPOSTRequest
+        MalformedTrailerError InvalidChunkSizeError InvalidPart InvalidPartOrder
+        EntityTooSmall EntityTooLarge KeyTooLongError MetadataTooLarge InvalidTag
+        BadRequest InvalidLocationConstraint InvalidStorageClass
+        AuthorizationHeaderMalformed AuthorizationQueryParametersError ExpiredToken
+        MissingSecurityHeader UnexpectedContent InvalidURI RequestHeaderSectionTooLarge
+        MaxMessageLengthExceeded IllegalVersioningConfigurationException""",
+    403: """AccessDenied InvalidAccessKeyId SignatureDoesNotMatch RequestTimeTooSkewed
+        AllAccessDisabled InvalidObjectState""",
+    404: """NoSuchBucket NoSuchKey NoSuchUpload NoSuchVersion NoSuchTagSet
+        NoSuchBucketPolicy NoSuchCORSConfiguration NoSuchLifecycleConfiguration
+        NoSuchWebsiteConfiguration ServerSideEncryptionConfigurationNotFoundError
+        ReplicationConfigurationNotFoundError ObjectLockConfigurationNotFoundError
+        NoSuchObjectLockConfiguration OwnershipControlsNotFoundError
+        NoSuchPublicAccessBlockConfiguration""",
+    405: "MethodNotAllowed",
+    409: """BucketAlreadyExists BucketAlreadyOwnedByYou BucketNotEmpty OperationAborted
+        ConditionalRequestConflict InvalidBucketState""",
+    411: "MissingContentLength",
+    412: "PreconditionFailed",
+    416: "InvalidRange InvalidPartNumber",
+    501: "NotImplemented",
+    507: "InsufficientStorage",
+}
+
+
+@pytest.mark.parametrize("status", S3_STATUSES)
+def test_every_code_has_s3s_status(status):
+    """SDKs switch on the code and caches on the status."""
+    codes = set(S3_STATUSES[status].split())
+    ours = [row for row in ROWS.values() if row.code in codes]
+
+    assert ours
+    assert {status} == {row.status for row in ours}
+
+
 def make(kind):
     """An instance with every field filled."""
     values = {
