@@ -102,7 +102,7 @@ class Services:
             stopping=self._stopping,
         )
         house.room.connect(self.cleanup)
-        house.wanted.connect(self.replicator.poke)
+        house.wanted.connect(self.replicator.poke, lambda: self.replicator.is_on)
         house.integrity.connect(self.scrubber.poke)
 
     async def start(self, nursery: trio.Nursery) -> None:

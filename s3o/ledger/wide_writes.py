@@ -57,6 +57,8 @@ async def open_wide(
     open_intent raises; for want of a place for a copy nothing.
     """
     opened = await open_intent(tx, intent, choose)
+    if not side_keys:
+        return opened, []
     places = [
         name for name in choose_sides(await quota_rows(tx)) if name != opened.backend
     ]

@@ -123,9 +123,11 @@ class Announcer:
         committed = await self.settle(
             partial(commit_wide, commit=commit, sides=sides), commit.storage_key, drop
         )
-        if committed.displaced or any(side.proof is None for side in sides):
+        are_left_out = any(side.proof is None for side in sides)
+        if committed.displaced or are_left_out:
             self.poke()
-        self.wanted.note(committed.version.version_id)
+        if are_left_out or not sides:
+            self.wanted.note(committed.version.version_id)
         return committed
 
     @property

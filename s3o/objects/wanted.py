@@ -16,15 +16,17 @@ class CopiesWanted:
 
     def __init__(self) -> None:
         self._versions: dict[VersionId, None] = {}
-        self._poke: Callable[[], None] | None = None
+        self._poke: Callable[[], None] = _nobody
+        self._is_on: Callable[[], bool] = _never
 
-    def connect(self, poke: Callable[[], None]) -> None:
-        """Say who is to be poked; before, versions are not kept."""
+    def connect(self, poke: Callable[[], None], is_on: Callable[[], bool]) -> None:
+        """Say who is to be poked, and whether there are to be copies at all."""
         self._poke = poke
+        self._is_on = is_on
 
     def note(self, version_id: VersionId) -> None:
         """A version was written, or lost a copy."""
-        if self._poke is None:
+        if not self._is_on():
             return
         if len(self._versions) < WANTED_COPIES:
             self._versions[version_id] = None
@@ -45,3 +47,11 @@ class CopiesWanted:
     def is_empty(self) -> bool:
         """Whether there are none."""
         return not self._versions
+
+
+def _nobody() -> None:
+    pass
+
+
+def _never() -> bool:
+    return False

@@ -136,6 +136,11 @@ class Replicator:
             left_s = self._began_s + rules.interval_s - self._clock.monotonic_s()
         return max(left_s, min(SHORTEST_WAIT_S, rules.interval_s))
 
+    @property
+    def is_on(self) -> bool:
+        """Whether there are to be copies at all."""
+        return self._rules().factor > 1
+
     def poke(self) -> None:
         """Run soon: something wants copies."""
         self.wakeup.poke()

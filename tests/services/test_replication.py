@@ -392,7 +392,7 @@ async def test_a_write_gets_its_copy_within_seconds_and_the_tour_the_rest(
     """Redundancy that begins after five minutes protects nothing new."""
     house = keeping.house
     old = await house.put(BODY, "old")
-    keeping.wanted.connect(keeping.replicator.poke)
+    keeping.wanted.connect(keeping.replicator.poke, lambda: keeping.replicator.is_on)
     stopping = trio.Event()
     runner = Runner(
         [keeping.replicator],
@@ -449,7 +449,7 @@ async def test_what_was_written_is_kept_in_bounds(
     for name in "ab":
         wanted.note(VersionId(name))
     unconnected = wanted.is_empty
-    wanted.connect(lambda: pokes.append(1))
+    wanted.connect(lambda: pokes.append(1), lambda: True)
     for name in "abbc":
         wanted.note(VersionId(name))
 
