@@ -13,6 +13,7 @@ async def judge_outside(outside: Outside) -> list[str]:
     complaints += [fact.traceback for fact in outside.crashed]
     for name in outside.backends:
         complaints += _compare(outside, name)
+    complaints += _usage(outside)
     for table in ("pending_objects", "cleanup_queue"):
         # A backup of the ledger may be made, or given up, at any time.
         left = outside.connection.execute(
@@ -21,6 +22,18 @@ async def judge_outside(outside: Outside) -> list[str]:
         if left:
             complaints.append(f"healed, but {table} holds {left}")
     return complaints
+
+
+def _usage(outside: Outside) -> Iterator[str]:
+    """Nobody is charged for calls that were not made."""
+    for name, told in outside.connection.execute(
+        "SELECT backend_name, SUM(api_requests) FROM backend_usage"
+        " GROUP BY backend_name"
+    ):
+        made = len(outside.backends[name].books.calls)
+        # Over HTTP a call may be made that the provider never hears of.
+        if told > made and name not in outside.wired:
+            yield f"{name}: {told} calls are counted, {made} were made"
 
 
 def judge_copies(outside: Outside, factor: int) -> Iterator[str]:

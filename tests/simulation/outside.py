@@ -29,8 +29,9 @@ class Outside:
     rates: how often a ledger misbehaves, by kind. reaped: what the reaper did, by
     outcome. sometimes: how often what this simulation is for has happened, by name.
     found: what must not be, as soon as seen. lost: names of blobs that a provider
-    has lost on purpose. network: rates of its faults; troubled: providers that had one.
-    nursery: of what outlives a process.
+    has lost on purpose. network: rates of its faults; troubled: providers that had one;
+    wired: those over HTTP.
+    nursery: of what outlives a process. writing: names that are being sent.
     """
 
     connection: sqlite3.Connection
@@ -44,7 +45,9 @@ class Outside:
     lost: set[str] = field(default_factory=set)
     network: dict[str, float] = field(default_factory=dict)
     troubled: set[str] = field(default_factory=set)
+    wired: tuple[str, ...] = ()
     nursery: trio.Nursery | None = None
+    writing: set[str] = field(default_factory=set)
 
     @classmethod
     def build(

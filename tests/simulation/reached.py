@@ -51,13 +51,24 @@ class Reached:
             self._seam()
             if name == "delete":
                 self._outside.check_delete(self._inner.name, list(given[0]))
-            answer = await there(*given, **more)
+            if name == "put":
+                answer = await self._put(*given, **more)
+            else:
+                answer = await there(*given, **more)
             await self._thawed()
             self._seam()
             await self._outside.windows.pause(f"after {name}")
             return answer
 
         return call
+
+    async def _put(self, storage_key: StorageKey, *given: object) -> object:
+        writing = self._outside.writing
+        writing.add(storage_key)
+        try:
+            return await self._inner.put(storage_key, *given)
+        finally:
+            writing.discard(storage_key)
 
     @asynccontextmanager
     async def open(

@@ -223,6 +223,7 @@ class Run:
         swarm, outside = self.swarm, self.outside
         outside.rates.update(swarm.ledger)
         outside.network.update(swarm.network)
+        outside.wired = swarm.wired
         outside.windows.rates.update(swarm.windows)
         for name, rates in swarm.faults.items():
             backend = outside.backends[name]

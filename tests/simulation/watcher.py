@@ -6,15 +6,30 @@ from s3o.ledger.ledger import BREAKER_NAME
 from s3o.model.facts import (
     BreakerChanged,
     CleanupProcessed,
+    CopyJudged,
+    CopyMade,
+    CopyRemoved,
+    CorruptionFound,
     Crashed,
     Fact,
     IntentResolved,
+    LifecycleExpired,
     ReadFailedOver,
+    RebalanceMoved,
+    WriteCopied,
     WriteFailedOver,
 )
 from s3o.model.seams import Observer
 from s3o.model.values import BreakerState
 from tests.simulation.outside import Outside
+
+COUNTED: dict[type[Fact], str] = {
+    CopyMade: "copy made",
+    CopyRemoved: "surplus copy removed",
+    RebalanceMoved: "object rebalanced",
+    LifecycleExpired: "object expired",
+    CorruptionFound: "wrong bytes found",
+}
 
 
 class Watched(Protocol):
@@ -45,6 +60,8 @@ class Watcher:
                 outside.reaped[fact.outcome] += 1
                 sometimes[f"reaper {fact.outcome}"] += 1
                 self._life.reaped_at_call = self._life.calls
+                if fact.storage_key in outside.writing:
+                    sometimes["intent reaped while its PUT was in flight"] += 1
             case WriteFailedOver():
                 sometimes["write failed over"] += 1
             case ReadFailedOver():
@@ -53,6 +70,12 @@ class Watcher:
                 self._judge_breaker(fact)
             case CleanupProcessed():
                 sometimes[f"cleanup {fact.status}"] += 1
+            case CopyJudged():
+                sometimes[f"copy {fact.judgement}"] += 1
+            case WriteCopied():
+                sometimes[f"copy along with a write {fact.status}"] += 1
+            case _ if type(fact) in COUNTED:
+                sometimes[COUNTED[type(fact)]] += 1
         self._observer.note(fact)
 
     def _judge_breaker(self, fact: BreakerChanged) -> None:
