@@ -23,6 +23,7 @@ from s3o.model.values import Bucket
 from s3o.objects.announce import Announcer
 from s3o.objects.blob_copies import BlobCopier
 from s3o.objects.buckets import BucketDirectory, enter_buckets
+from s3o.objects.described_copies import DescribingBlobCopier
 from s3o.objects.integrity import Integrity, IntegrityRules
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.room import RoomMaker
@@ -91,7 +92,7 @@ class House:
     def blob_copier(self) -> BlobCopier:
         """What copies blobs from backend to backend, for all services."""
         world, observer = self.world, self.observed.observer
-        return BlobCopier(
+        return DescribingBlobCopier(
             self.ledger,
             self.fleet,
             observer,

@@ -21,7 +21,7 @@ from s3o.ledger.quotas import QuotaMoves
 from s3o.ledger.reconcile import explained
 from s3o.ledger.seam import Tx
 from s3o.model.errors import NoSuchBucket
-from s3o.model.names import BackendName, ObjectKey, StorageKey, VersionId
+from s3o.model.names import BackendName, BucketId, ObjectKey, StorageKey, VersionId
 from s3o.model.values import Bucket, ObjectFacts
 
 # How far the clocks of a provider and of this machine may be apart: requests signed
@@ -147,13 +147,17 @@ async def _import(tx: Tx, one: Import, moves: QuotaMoves, now_us: int) -> Verdic
 
 
 async def put_imported_facts(
-    tx: Tx, bucket: Bucket, key: ObjectKey, version_id: VersionId, facts: ObjectFacts
+    tx: Tx,
+    bucket_id: BucketId,
+    key: ObjectKey,
+    version_id: VersionId,
+    facts: ObjectFacts,
 ) -> bool:
     """Note the headers of an imported version, once; False: it is another by now."""
     assert facts.content_type != NOT_FETCHED
     changed = await tx.run(
         "put_imported_facts",
-        bucket_id=bucket.id,
+        bucket_id=bucket_id,
         key=key,
         version_id=version_id,
         content_type=facts.content_type,

@@ -13,13 +13,14 @@ from dataclasses import replace
 from functools import partial
 
 from s3o.backends.fleet import Fleet
+from s3o.ledger.copy_rows import BlobIdentity
 from s3o.ledger.imports import NOT_FETCHED, put_imported_facts
 from s3o.ledger.ledger import Ledger
+from s3o.ledger.objects import find_object
 from s3o.model.errors import BackendError, BackendsFailed
 from s3o.model.limits import CONTENT_ENCODING_BYTES, USER_METADATA_BYTES
 from s3o.model.values import (
     BlobInfo,
-    Bucket,
     Location,
     ObjectFacts,
     ObjectVersion,
@@ -44,7 +45,22 @@ class ImportedHeaders:
         self._ledger = ledger
         self._fleet = fleet
 
-    async def fetch(self, bucket: Bucket, stored: StoredObject) -> ObjectVersion:
+    async def describe(self, of: BlobIdentity) -> None:
+        """Fetch what is not known yet of a version whose bytes are to be copied.
+
+        They may leave the backend that tells it. Raises what fetch raises.
+        """
+        stored = await self._ledger.read(
+            partial(find_object, bucket_id=of.bucket_id, key=of.key)
+        )
+        if (
+            stored is not None
+            and stored.version.version_id == of.version_id
+            and lacks_headers(stored.version)
+        ):
+            await self.fetch(stored)
+
+    async def fetch(self, stored: StoredObject) -> ObjectVersion:
         """Return stored's version with its headers, which are written down.
 
         Raises BackendsFailed when the imported bytes' backend does not tell, or has
@@ -63,7 +79,7 @@ class ImportedHeaders:
             await self._ledger.write(
                 partial(
                     put_imported_facts,
-                    bucket=bucket,
+                    bucket_id=version.bucket_id,
                     key=version.key,
                     version_id=version.version_id,
                     facts=facts,

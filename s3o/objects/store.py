@@ -167,7 +167,7 @@ class ObjectStore:
         stored = await self._read(bucket, key)
         if not lacks_headers(stored.version):
             return stored
-        described = await self._imported.fetch(bucket, stored)
+        described = await self._imported.fetch(stored)
         # Meanwhile its bytes may have gone: only a fresh read may be opened.
         stored = await self._read(bucket, key)
         if stored.version.version_id == described.version_id:

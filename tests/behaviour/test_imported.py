@@ -180,3 +180,27 @@ async def test_lost_last_copy_is_503_and_stays_listed(autojump_clock: object) ->
         assert 503 == (await service.ask("GET", "/photos/cat")).status
         assert "<Key>cat</Key>" in listed.text
         assert [] == await service.complaints()
+
+
+async def test_copies_of_an_import_keep_its_headers(autojump_clock: object) -> None:
+    """Asked for before the first copy: the backend that tells them may be drained."""
+    two = {"one": 1 << 30, "two": 1 << 30}
+    async with open_service(
+        quotas=two, extra={"replication": {"factor": 2}}
+    ) as service:
+        await put_foreign(service)
+        await reconcile(service)
+        done = await service.services.replicator.cycle()
+        service.backends[ONE].faults.down = Fault.UNREACHABLE
+        got = await service.ask("GET", PATH)
+
+        assert 1 == done.created
+        assert (200, BODY, "image/jpeg", "blue") == (
+            got.status,
+            got.body,
+            got.headers["content-type"],
+            got.headers["x-amz-meta-colour"],
+        )
+        (copied,) = service.backends["two"].blobs.values()
+        assert "image/jpeg" == copied.headers.content_type
+        assert [] == await service.complaints()

@@ -215,7 +215,9 @@ async def test_headers_are_noted_once_and_for_that_version(engine: Engine) -> No
 
     async def note(version_id: VersionId, facts: ObjectFacts) -> bool:
         return await engine.write(
-            lambda tx: put_imported_facts(tx, writer.bucket, one.key, version_id, facts)
+            lambda tx: put_imported_facts(
+                tx, writer.bucket.id, one.key, version_id, facts
+            )
         )
 
     assert not await note(VersionId("f" * 32), other)
