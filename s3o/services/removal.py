@@ -113,9 +113,9 @@ class Removal:
         await self._begin(name, purge)
         async with self._working:
             status = await self._work(name)
-        if purge and not status.is_removed:
+        if purge and status.waiting:
             with trio.move_on_after(PURGE_WAIT_S):
-                while not status.is_removed and not self._stopping.is_set():
+                while status.waiting and not self._stopping.is_set():
                     await self._next_cleanup()
                     async with self._working:
                         status = await self._work(name)
@@ -181,8 +181,12 @@ class Removal:
         if not self._may_destroy():
             return RemovalStatus(False, error="nothing may be removed now")
         drain = await self._ledger.read(partial(find_drain, backend=name))
-        if drain is None or drain.state is not DrainState.REMOVING:
-            return RemovalStatus(drain is None or drain.state is DrainState.REMOVED)
+        if drain is None:
+            # No mark is left of a backend without configuration; of another one there
+            # would be, so somebody has cancelled the removal.
+            return RemovalStatus(self._fleet.find(name) is None, error="cancelled")
+        if drain.state is not DrainState.REMOVING:
+            return RemovalStatus(drain.state is DrainState.REMOVED)
         kept = await self._remove_locations(name)
         await self._repeat(partial(steps.remove_strays, backend=name, limit=QUEUE_ROWS))
         await self._walk(steps.end_uploads, name, UPLOAD_ROWS)

@@ -205,6 +205,29 @@ async def test_a_backend_that_does_not_let_go_keeps_the_removal(
     assert [] == await house.complaints()
 
 
+async def test_a_cancelled_removal_is_not_called_done(
+    movers: Movers, autojump_clock: MockClock
+) -> None:
+    """The backend is an ordinary one again, with what is left on it."""
+    house = movers.house
+    await house.put(b"cat")
+    house.rig.inner["one"].faults.down = Fault.ERROR_BEFORE
+    outcome: list[bool] = []
+
+    async def remove() -> None:
+        status = await movers.removal.remove(ONE, purge=True)
+        outcome.append(status.is_removed)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(remove)
+        await trio.sleep(5)
+        await movers.drains.cancel(ONE)
+
+    assert [False] == outcome
+    assert "" == (await movers.drains.status(ONE)).state
+    assert [] == await house.complaints()
+
+
 async def test_a_removal_goes_on_in_the_next_process(
     movers: Movers, autojump_clock: MockClock
 ) -> None:
