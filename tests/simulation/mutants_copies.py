@@ -13,9 +13,10 @@ from s3o.ledger.commits import Commit, Committed, swap_version
 from s3o.ledger.pending import IntentRow
 from s3o.ledger.quotas import QuotaMoves
 from s3o.ledger.seam import Tx
+from s3o.model.errors import BackendError
 from s3o.model.names import StorageKey
 from s3o.model.values import BlobHeaders, PutReceipt
-from s3o.objects import server_copies
+from s3o.objects import part_server_copies, server_copies
 from s3o.services import deleting
 from tests.simulation.mutants import killed_by
 
@@ -69,3 +70,9 @@ def layouts_are_forgotten(patch: pytest.MonkeyPatch) -> None:
         return await swap_version(tx, replace(intent, layout=()), commit, moves)
 
     patch.setattr(object_copies, "swap_version", swap)
+
+
+@killed_by("copy of a range that fails")
+def a_number_that_was_copied_is_sent_again(patch: pytest.MonkeyPatch) -> None:
+    """A failed copy is taken for one that never began."""
+    patch.setattr(part_server_copies, "_PROVEN_NON_STARTS", (BackendError,))

@@ -215,7 +215,7 @@ async def upload(
             break
     if is_aborted:
         return await witness.ask(client, "DELETE", path, PATIENCE_S, query=(upload_id,))
-    return await _complete(witness, client, who, key, upload_id, parts, value, when)
+    return await complete(witness, client, who, key, upload_id, parts, value, when)
 
 
 async def _send_part(
@@ -230,7 +230,7 @@ async def _send_part(
     return await witness.ask(client, "PUT", path, PATIENCE_S, query=query, body=part)
 
 
-async def _complete(
+async def complete(
     witness: Witness,
     client: Client,
     who: str,
