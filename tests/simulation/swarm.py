@@ -184,7 +184,12 @@ def _sections(chance: Random, backends: int) -> dict[str, object]:
     factor = chance.randrange(1, min(3, backends) + 1)
     if factor > 1 and is_built("replication", "factor"):
         period = _period(chance, "300s")
-        sections["replication"] = {"factor": factor, "worker_interval": period}
+        sections["replication"] = {
+            "factor": factor,
+            "worker_interval": period,
+            # No draw of its own: recorded seeds keep their meaning.
+            "write_copies": period == "20s",
+        }
     if chance.random() < 0.4 and is_built("rebalance", "enabled"):
         sections["rebalance"] = {
             "enabled": True,
