@@ -6,14 +6,17 @@ size is marked suspect, and nothing more: whoever repairs finds it.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from s3o.backends.fleet import Fleet
+from s3o.ledger.checks import find_stored
 from s3o.ledger.copies import mark_copy, note_verified
 from s3o.ledger.copy_rows import BlobOf
 from s3o.ledger.ledger import Ledger
 from s3o.model.errors import BackendError, BackendsFailed, BlobMissing
 from s3o.model.seams import Clock, Observer
 from s3o.model.values import Location, LocationState, QuotaRow
+from s3o.objects.blob_check import BlobChecker, Checked, Verdict
 from s3o.objects.blob_source import read_md5
 from s3o.policy.replication import Health, shares_of
 
@@ -37,8 +40,15 @@ class CopyProver:
     """Proves copies, cheaply or by reading them, and writes down what it finds."""
 
     def __init__(
-        self, ledger: Ledger, fleet: Fleet, observer: Observer, clock: Clock
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        observer: Observer,
+        clock: Clock,
+        checker: BlobChecker | None = None,
     ) -> None:
+        """checker: judges bytes whose digest nobody knows; None: they are believed."""
+        self._checker = checker
         self._ledger = ledger
         self._fleet = fleet
         self._observer = observer
@@ -69,6 +79,15 @@ class CopyProver:
         if self._fleet.may_read(place.backend, place.stored_bytes) is not None:
             return False
         now_us = self._clock.now_us()
+        if place.stored_md5 is None and expected_md5 is None:
+            checked = await self._judge(of, place)
+            if checked is None:
+                return False
+            if checked.verdict is Verdict.RIGHT and checked.stored_md5:
+                return await self._verified(of, place, now_us, checked.stored_md5)
+            if checked.verdict is not Verdict.UNKNOWN:
+                await self._suspect(of, place, now_us)
+                return False
         try:
             md5 = await read_md5(self._fleet, self._observer, place)
         except BackendsFailed:
@@ -77,6 +96,18 @@ class CopyProver:
             await self._suspect(of, place, now_us)
             return False
         return await self._verified(of, place, now_us, md5)
+
+    async def _judge(self, of: BlobOf, place: Location) -> Checked | None:
+        """Compare with what is known of the version (a provider joined its parts)."""
+        if self._checker is None:
+            return Checked(verdict=Verdict.UNKNOWN)
+        stored = await self._ledger.read(partial(find_stored, version_id=of.version_id))
+        if stored is None:
+            return None
+        try:
+            return await self._checker.check(stored, place)
+        except (BackendError, BackendsFailed):
+            return None
 
     async def _suspect(self, of: BlobOf, place: Location, now_us: int) -> None:
         await self._ledger.write(

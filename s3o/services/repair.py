@@ -93,13 +93,14 @@ class Repairer:
         return Outcome.REPAIRED if made else Outcome.FINE
 
     async def _look(self, stored: StoredObject, place: Location) -> Finding:
-        """Find out about one copy; what was proved before is believed."""
+        """Find out about one copy; what was proved before is proved once more.
+
+        For a good one is about to decide over the others.
+        """
         if place.state is LocationState.QUARANTINED:
             return Finding.BAD
         if place.state is LocationState.LOST:
             return Finding.GONE
-        if place.state is LocationState.LIVE and place.verified_at_us is not None:
-            return Finding.GOOD
         if self._fleet.find(place.backend) is None:
             return Finding.OPEN
         try:

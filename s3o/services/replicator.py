@@ -33,6 +33,7 @@ from s3o.model.facts import (
 from s3o.model.names import BackendName
 from s3o.model.seams import Clock, Observer
 from s3o.model.values import Location, QuotaRow
+from s3o.objects.blob_check import BlobChecker
 from s3o.objects.blob_copies import BlobCopier
 from s3o.objects.blob_source import order_sources
 from s3o.objects.wanted import CopiesWanted
@@ -109,6 +110,7 @@ class Replicator:
         wanted: CopiesWanted,
         rules: Callable[[], ReplicationRules],
         stopping: trio.Event,
+        checker: BlobChecker | None = None,
     ) -> None:
         self.wakeup = Wakeup()
         self._ledger = ledger
@@ -119,7 +121,7 @@ class Replicator:
         self._wanted = wanted
         self._rules = rules
         self._stopping = stopping
-        self._prover = CopyProver(ledger, fleet, observer, clock)
+        self._prover = CopyProver(ledger, fleet, observer, clock, checker)
         self._mark = BlobMark()
         self._began_s: float | None = None  # the tour through the ledger, or the last
         self._is_touring = True

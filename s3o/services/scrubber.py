@@ -227,10 +227,11 @@ class Scrubber:
             return True
         done.checked += 1
         self._observer.note(IntegrityChecked(operation=OPERATION))
-        await self._write_down(row, stored, checked)
         if checked.verdict in (Verdict.WRONG, Verdict.MISSING):
+            # Before the walk goes on: who dies in between must meet it once more.
             done.failed += 1
             await self._accuse(row, stored, checked, done)
+        await self._write_down(row, stored, checked)
         return True
 
     async def _find(self, version_id: VersionId) -> StoredObject | None:
