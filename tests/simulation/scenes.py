@@ -68,6 +68,7 @@ class Stage:
         self.life: Life | None = None
         self.lives = 0
         self.is_over = False
+        self.precious: set[tuple[str, str]] = set()  # providers and names, never to go
         self.reaped_at_call = 0
 
     def _connect(self) -> MemoryStream:
