@@ -22,7 +22,7 @@ from s3o.backends.s3_sending import Sender, Sending, described
 from s3o.backends.s3_settings import S3Settings
 from s3o.backends.s3_signing import HeadWriter
 from s3o.backends.s3_uploads import S3Uploads
-from s3o.backends.s3_versions import Versions
+from s3o.backends.s3_versions import PASSING_CODES, Versions
 from s3o.backends.seam import DeleteOutcome, Meter, unsupported
 from s3o.model import limits
 from s3o.model.errors import (
@@ -302,7 +302,8 @@ class S3Backend:
         try:
             await self._versions.verify()
         except BackendRefused as refused:
-            if refused.status >= 500 and refused.status != 501:
+            is_fault = refused.status >= 500 and refused.status != 501
+            if is_fault or refused.code in PASSING_CODES:
                 raise
             await self.probe()
             return f"{refused.operation}: {refused.reason}"

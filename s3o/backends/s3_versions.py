@@ -11,6 +11,7 @@ from s3o.backends.s3_calls import Call, Caller
 from s3o.model import limits
 from s3o.model.errors import BackendProtocolError, BackendRefused, MalformedXml
 from s3o.model.names import StorageKey
+from s3o.policy.health import Verdict, judge
 from s3o.wire.backend_documents import (
     VersionsPage,
     read_is_versioned,
@@ -23,6 +24,8 @@ _LIST = "ListObjectVersions"
 _ASK = "GetBucketVersioning"
 # Neither implemented nor known.
 _SILENT_STATUSES = frozenset((400, 404, 405, 501))
+# A slow moment, whatever was asked.
+PASSING_CODES = frozenset(("RequestTimeout",))
 _ANY_NAME = (("max-keys", "1"), ("versions", ""))
 
 
@@ -59,7 +62,7 @@ class Versions:
         try:
             reply = await self._caller.ask(call, limits.BACKEND_ERROR_BYTES)
         except BackendRefused as refused:
-            if refused.status in _SILENT_STATUSES:
+            if _says_nothing(refused):
                 return False
             if refused.status != 403:
                 raise
@@ -106,3 +109,12 @@ class Versions:
             query=query,
             payload_hash=EMPTY_SHA256,
         )
+
+
+def _says_nothing(refused: BackendRefused) -> bool:
+    """Whether the question is unknown there; a credential's trouble is no answer."""
+    return (
+        refused.status in _SILENT_STATUSES
+        and refused.code not in PASSING_CODES
+        and judge(refused) is not Verdict.SICK
+    )

@@ -277,3 +277,39 @@ async def test_b2_is_known_to_keep_versions(nursery: trio.Nursery) -> None:
     await house.backend.aclose()
 
     assert "versions=" in house.requests[0].target
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "AuthorizationHeaderMalformed"),
+        (400, "ExpiredToken"),
+        (400, "RequestTimeout"),
+        (404, "NoSuchBucket"),
+    ],
+)
+async def test_refusal_of_the_moment_teaches_nothing(
+    house: S3House, status: int, code: str
+) -> None:
+    """Else a versioned bucket would hide what it is told to delete from then on."""
+    house.server.add(
+        error(status, code),
+        ENABLED,
+        versions(("Version", NAME, "v1")),
+        render(204),
+    )
+    with pytest.raises(BackendRefused):
+        await house.backend.delete([NAME])
+    (outcome,) = await house.backend.delete([NAME])
+    await house.backend.aclose()
+
+    assert outcome.error is None
+    assert house.requests[3].target.endswith("?versionId=v1")
+
+
+async def test_slow_moment_is_no_unfitness(house: S3House) -> None:
+    """The start must not be refused for it."""
+    house.server.add(error(400, "RequestTimeout"))
+    with pytest.raises(BackendRefused):
+        await house.backend.find_unfitness()
+    await house.backend.aclose()
