@@ -14,7 +14,7 @@ from tests.contract.factories import CountingMeter
 from tests.contract.subject import PLAIN, name_of
 from tests.fakes.s3_objects import delete_objects
 from tests.fakes.s3_provider import Provider, open_provider
-from tests.fakes.s3_quirks import PROVIDERS, Quirks
+from tests.fakes.s3_quirks import PROVIDERS, STRANGERS, Quirks
 from tests.fakes.s3_server import S3Server
 from tests.fakes.s3_wire import Refusal, Request
 from tests.fakes.sources import BytesSource, pattern
@@ -307,6 +307,45 @@ async def test_metadata_over_the_providers_limit_is_refused_definitely() -> None
             refused.value.is_definite,
         )
         assert [OTHER] == list(provider.server.bucket.versions)
+
+
+# ---- servers that have no profile
+
+
+@pytest.mark.parametrize(
+    ("server", "profile", "region"),
+    [
+        ("moto", "aws", "us-east-1"),
+        ("s3rver", "aws", "us-east-1"),
+        ("garage", "minio", "garage"),
+    ],
+)
+async def test_stranger_does_what_the_named_profile_promises(
+    server: str, profile: str, region: str
+) -> None:
+    """An upload, a copy and a delete; nobody looks at names that do not matter."""
+    async with open_provider(
+        CountingMeter(), profile, STRANGERS[server], region=region
+    ) as provider:
+        upload_id, parts = await send_parts(provider, MIN, 7)
+        receipt = await provider.backend.complete_upload(TARGET, upload_id, parts)
+        await provider.backend.copy(TARGET, NAME, NEW)
+        outcomes = await provider.backend.delete([TARGET, NAME])
+
+        assert not receipt.etag_is_md5, "it is the MD5 of MD5s at best"
+        assert [None, None] == [outcome.error for outcome in outcomes]
+        assert {} == provider.server.bucket.versions
+
+
+async def test_wrong_region_is_refused_by_name() -> None:
+    """Garage: the operator reads in the log what to write."""
+    async with open_provider(CountingMeter(), "minio", STRANGERS["garage"]) as provider:
+        with pytest.raises(BackendRefused) as refused:
+            await put(provider, 5)
+
+    assert "AuthorizationHeaderMalformed" == refused.value.code
+    assert refused.value.is_definite
+    assert "expecting 'garage'" in refused.value.reason
 
 
 # ---- what our client never does: the provider itself must refuse it

@@ -36,6 +36,7 @@ async def open_provider(
     profile: ProfileName = "aws",
     quirks: Quirks | None = None,
     name: str = "near",
+    region: str = "us-east-1",
 ) -> AsyncIterator[Provider]:
     """Open a provider with quirks, and a client of profile's ways."""
     settings = S3Settings(
@@ -44,6 +45,7 @@ async def open_provider(
         bucket="bucket",
         access_key_id=_ACCESS_KEY_ID,
         secret_access_key=_SECRET,
+        region=region,
         is_path_style=True,
         profile=profile,
     )

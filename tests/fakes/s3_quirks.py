@@ -16,7 +16,9 @@ class Quirks:
     streaming_refusal, multi_delete_refusal: the status that STREAMING-* payloads and
     DeleteObjects are answered with, 0: they are taken. needs_all_parts: Complete must
     name every part there is. is_empty_etag_completed: Complete's answer has an empty
-    ETag. metadata_bytes: of all x-amz-meta-*, names and values.
+    ETag. has_counted_etags: a joined object's ETag ends with the number of its parts.
+    region: the only one that is accepted, "": any. metadata_bytes: of all x-amz-meta-*,
+    names and values.
     """
 
     needs_content_md5_on_delete: bool = False
@@ -38,7 +40,10 @@ class Quirks:
     capitalises_metadata: bool = False
     wraps_errors: bool = False
     lists_without_markers: bool = False
+    has_counted_etags: bool = True
+    region: str = ""
     create_root: str = "InitiateMultipartUploadResult"
+    complete_root: str = "CompleteMultipartUploadResult"
     part_copy_root: str = "CopyPartResult"
     no_upload_code: str = "NoSuchUpload"
     metadata_bytes: int = 2048
@@ -94,4 +99,14 @@ PROVIDERS: dict[str, Quirks] = {
         lists_without_markers=True,
         no_upload_code="NoSuchKey",
     ),
+}
+
+# Servers without a profile: what their operators name is in brackets.
+STRANGERS: dict[str, Quirks] = {
+    # (aws) moto: another root element.
+    "moto": Quirks(complete_root="CompleteMultipartUploadResponse"),
+    # (aws) s3rver: a joined object looks like one of a single PUT.
+    "s3rver": Quirks(has_counted_etags=False),
+    # (minio) Garage: its region has a name, and it never heard of versions.
+    "garage": Quirks(region="garage", has_versioning_query=False),
 }

@@ -114,6 +114,11 @@ class S3Server:
     def check(self, operation: str, request: Request) -> None:
         """Refuse what this provider does not take."""
         quirks, fields = self.quirks, request.fields
+        scope = f"/{quirks.region}/s3/aws4_request"
+        if quirks.region and scope not in fields.get("authorization", ""):
+            raise Refusal(
+                400, "AuthorizationHeaderMalformed", f"expecting '{quirks.region}'"
+            )
         streams = fields["x-amz-content-sha256"].startswith("STREAMING-")
         if streams and quirks.streaming_refusal:
             raise Refusal(quirks.streaming_refusal, "NotImplemented", "streaming")

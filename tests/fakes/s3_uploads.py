@@ -83,14 +83,14 @@ def complete(bucket: Bucket, quirks: Quirks, request: Request) -> Answer:
     blob = bucket.make(
         b"".join(part.body for part in parts),
         upload.fields,
-        etag=f"{digest}-{len(parts)}",
+        etag=f"{digest}-{len(parts)}" if quirks.has_counted_etags else digest,
     )
     bucket.add(request.key, blob)
     etag = "" if quirks.is_empty_etag_completed else f'"{blob.etag}"'
     inside = [leaf("Key", request.key), leaf("ETag", etag)]
     return Answer(
         fields=version_fields(blob),
-        body=document("CompleteMultipartUploadResult", inside),
+        body=document(quirks.complete_root, inside),
     )
 
 
