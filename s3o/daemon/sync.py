@@ -22,7 +22,9 @@ from s3o.model.errors import LedgerUnavailable, NoSuchBucket
 from s3o.model.names import BackendName
 from s3o.policy.importing import map_into
 from s3o.services.importing import ImportCounts, Importer
+from s3o.services.ledger_check import LedgerCheck
 from s3o.services.listing import Listing
+from s3o.services.safety import Safety
 from s3o.services.usage_flush import FlushPace, UsageFlush
 
 Say = Callable[[str], None]
@@ -69,11 +71,28 @@ async def _import_all(house: House, wish: SyncWish, say: Say) -> ImportCounts:
     drains = await house.ledger.read(list_drains)
     if backend.name in {drain.backend for drain in drains}:
         raise SyncError(f"backend {backend.name!r} is being emptied or removed")
+    await _refuse_stale(house)
     try:
         return await _import_pages(house, backend, wish, say)
     finally:
         if not wish.is_dry:
             await _flush_usage(house)
+
+
+async def _refuse_stale(house: House) -> None:
+    """Raise SyncError for a ledger that may be old: it has forgotten deletes."""
+    safety = Safety()
+    check = LedgerCheck(
+        house.ledger,
+        house.fleet,
+        house.observed.observer,
+        safety,
+        copies=lambda: house.live.current.ledger_backup.copies,
+        poke=lambda: None,
+    )
+    await check.run_once()
+    if not safety.may_destroy:
+        raise SyncError(safety.reason)
 
 
 async def _import_pages(

@@ -54,6 +54,11 @@ class Target:
 Mapper = Callable[[str], Target | None]
 
 
+def map_nothing(_name: str) -> Target | None:
+    """Have no key for any name: nothing is imported."""
+    return None
+
+
 def map_into(bucket: Bucket) -> Mapper:
     """Return the mapper of `sync`: every name is a key of bucket."""
 

@@ -24,7 +24,7 @@ from s3o.model.facts import Happened, ReconcileFinished
 from s3o.model.names import BackendName
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.observe.operation import describe
-from s3o.policy.importing import Mapper
+from s3o.policy.importing import Mapper, map_nothing
 from s3o.services.importing import Importer
 from s3o.services.progress import Progress
 from s3o.services.reconcile_counts import BackendCounts, Reconciled
@@ -77,6 +77,7 @@ class Reconciler:
         self._pace = pace
         self._poke_cleanup = poke_cleanup
         self._stopping = stopping
+        self._may_destroy = may_destroy
         self._running = trio.Lock()
         self._importer = Importer(ledger, clock, entropy)
         self._settler = Settler(
@@ -157,7 +158,8 @@ class Reconciler:
             self._clock,
             self._importer,
             backend,
-            self._mapper(),
+            # An old ledger does not know what was deleted since: it imports nothing.
+            self._mapper() if self._may_destroy() else map_nothing,
             # Two passes within one tick of the clock are two passes all the same.
             mark_us=max(counted_us, latest_us + 1),
             on_page=watch,

@@ -35,6 +35,7 @@ async def put_foreign(
 
 async def reconcile(service: Service) -> int:
     """Compare everything; return how many objects were imported."""
+    await service.services.ledger_check.run_once()  # before it, nothing is imported
     done = await service.services.reconciler.reconcile(None)
     assert () == done.errors
     return done.imported

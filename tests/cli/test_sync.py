@@ -118,3 +118,15 @@ def test_backend_that_is_gone_is_said(root, capsys):
 
     assert 1 == sync(root, "--bucket", "photos")
     assert "error:" in capsys.readouterr().err
+
+
+def test_new_ledger_in_place_of_a_lost_one_imports_nothing(root, capsys):
+    """It knows of no delete; `recover` does, from the backups that lie there."""
+    name = f"snapshot-00000001-{0:018}-{9:018}-{0:012}-{0:06}l!{0:032}.b"
+    backup = root / "disk" / "blobs" / ".s3o.d" / "another.d" / name
+    backup.parent.mkdir(parents=True)
+    backup.write_bytes(b"")
+
+    assert 1 == sync(root, "--bucket", "photos")
+    assert "recover" in capsys.readouterr().err
+    assert [] == keys(root)

@@ -440,6 +440,19 @@ async def test_bytes_of_a_forgotten_life_of_the_ledger_are_left_alone(
     assert lost in house.names()
 
 
+async def test_ledger_that_may_be_old_imports_nothing(
+    watched: Watched, autojump_clock: MockClock
+) -> None:
+    """It has forgotten the deletes since: what it does not know may be dead."""
+    await put_foreign(watched.house, "photos/cat.jpg")
+    watched.may_destroy = False
+    closed = await watched.look()
+    watched.may_destroy = True
+    opened = await watched.look()
+
+    assert (0, 1) == (closed.imported, opened.imported)
+
+
 async def test_announced_write_is_not_unknown(
     watched: Watched, autojump_clock: MockClock
 ) -> None:
