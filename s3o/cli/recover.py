@@ -82,6 +82,8 @@ def recover(options: argparse.Namespace) -> int:
 
 def describe_outcome(outcome: "Outcome", *, is_dry: bool) -> dict[str, Any]:
     """Return the report as plain values."""
+    from s3o.ledger.recovery_candidates import Fate
+
     report = outcome.report
     base, seen = report.base, report.seen
     return {
@@ -102,7 +104,7 @@ def describe_outcome(outcome: "Outcome", *, is_dry: bool) -> dict[str, Any]:
             "read": seen.candidates,
             "foreign": seen.foreign,
             "of_other_clusters": seen.other_clusters,
-            "parts_of_unknown_uploads": seen.parts,
+            "parts_of_unknown_uploads": report.fates.get(Fate.PART, 0),
         },
         "from_blobs_alone": dict(sorted(report.fates.items())),
         "gone": {"count": report.gone_count, "first": [key for _, key in report.gone]},

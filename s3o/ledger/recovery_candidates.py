@@ -1,9 +1,9 @@
 """Judge what no backup tells of, and what the backups tell of and nobody has seen.
 
-A candidate is a whole blob that was read from end to end. It may be an acknowledged
-write that came after the last log; a copy of a known version; or garbage that was
-waiting to be deleted when the ledger was lost. Candidates are kept as intents until
-every backend was listed, and only then judged.
+A candidate is a blob whose bytes were proved. It may be an acknowledged write that came
+after the last log; a copy of a known version, or where such a one was moved to; or
+garbage that was waiting to be deleted when the ledger was lost. Candidates are kept as
+intents until every backend was listed, and only then judged.
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,23 @@ from enum import StrEnum
 from s3o.ledger import rows
 from s3o.ledger.cleanup_rows import Discard, enqueue
 from s3o.ledger.objects import find_object
-from s3o.ledger.pending import IntentRow, intent_of
+from s3o.ledger.pending import IntentKind, IntentRow, intent_of
 from s3o.ledger.quotas import QuotaMoves
 from s3o.ledger.seam import Tx
 from s3o.model.names import BackendName, BucketId, ObjectKey, StorageKey, VersionId
 from s3o.model.values import Checksum, LocationState, ObjectFacts, StoredObject
 
-OLDER, DUPLICATE = "recover_older", "recover_duplicate"
+OLDER = "recover_older"
 UNKNOWN_PART = "recover_part_of_unknown_upload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A whole blob that no backup tells of, read from its first byte to its last."""
+    """A blob that no backup tells of.
+
+    checksum None: it was not read, for its provider names the MD5 that the known blob
+    has; then it can only be a copy of that one. is_whole: not of an upload.
+    """
 
     backend: BackendName
     storage_key: StorageKey
@@ -35,9 +39,10 @@ class Candidate:
     blob: int
     size: int
     md5: str
-    checksum: Checksum
+    checksum: Checksum | None
     facts: ObjectFacts
     created_at_us: int
+    is_whole: bool = True
 
 
 class Fate(StrEnum):
@@ -47,6 +52,7 @@ class Fate(StrEnum):
     COPY = "copy"
     OLDER = "older"
     DUPLICATE = "duplicate"
+    PART = "part of an unknown upload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +72,11 @@ class Knowledge:
 
 async def add_candidate(tx: Tx, candidate: Candidate) -> None:
     """Note a candidate, to be judged when everything was seen."""
+    checksum = candidate.checksum
     await tx.run(
         "insert_candidate",
         storage_key=candidate.storage_key,
+        kind=IntentKind.OBJECT if candidate.is_whole else IntentKind.COPY,
         backend_name=candidate.backend,
         bucket_id=candidate.bucket_id,
         key=candidate.key,
@@ -82,34 +90,42 @@ async def add_candidate(tx: Tx, candidate: Candidate) -> None:
         headers=rows.pairs_text(candidate.facts.headers),
         metadata=rows.pairs_text(candidate.facts.metadata),
         etag=candidate.md5,
-        checksum_algorithm=candidate.checksum.algorithm,
-        checksum_type=candidate.checksum.type,
-        checksum_value=candidate.checksum.value,
+        checksum_algorithm=checksum.algorithm if checksum is not None else None,
+        checksum_type=checksum.type if checksum is not None else None,
+        checksum_value=checksum.value if checksum is not None else None,
         stored_digest=candidate.md5,
         created_at=candidate.created_at_us,
     )
 
 
-async def bury_part(
-    tx: Tx,
-    backend: BackendName,
-    storage_key: StorageKey,
-    place: tuple[BucketId, ObjectKey],
-    size: int,
-    now_us: int,
-) -> None:
+async def find_known_blob(
+    tx: Tx, candidate_of: VersionId, place: tuple[BucketId, ObjectKey], blob: int
+) -> tuple[int, str | None] | None:
+    """Return size and MD5 of a blob of a version that the backups tell of, or None."""
+    stored = await find_object(tx, *place)
+    if stored is None or stored.version.version_id != candidate_of:
+        return None
+    known = [one for one in stored.locations if one.blob == blob]
+    if not known:
+        return None
+    md5 = next((one.stored_md5 for one in known if one.stored_md5), None)
+    return known[0].stored_bytes, md5
+
+
+async def _bury_part(tx: Tx, found: Discard, now_us: int) -> Fate:
     """Keep a piece of an upload whose layout nobody knows, as a dead letter."""
     await tx.run(
         "bury_found",
-        backend_name=backend,
-        bucket_id=place[0],
-        key=place[1],
-        storage_key=storage_key,
+        backend_name=found.backend,
+        bucket_id=found.bucket_id,
+        key=found.key,
+        storage_key=found.storage_key,
         reason=UNKNOWN_PART,
-        size_bytes=size,
+        size_bytes=found.size_bytes,
         error="completed after the last log of the ledger, or never",
         now_us=now_us,
     )
+    return Fate.PART
 
 
 async def judge_candidate(
@@ -129,21 +145,23 @@ async def judge_candidate(
         reason=OLDER,
     )
     if current is not None and current.version.version_id == intent.version_id:
-        return await _add_copy(tx, current, discard, intent.stored_md5, now_us)
+        return await _add_copy(tx, current, intent, discard, now_us)
+    if intent.kind is IntentKind.COPY:
+        return await _bury_part(tx, discard, now_us)
     sequence = _order(knowledge, intent)
     if current is None:
         wins = sequence is not None
     else:
         is_newer = sequence is not None and sequence >= current.version.sequence
         wins = is_newer or not is_readable(current)
-    if not wins:
+    if not wins or intent.digests is None:
         await enqueue(tx, discard, QuotaMoves(), now_us)
         return Fate.OLDER
     if current is not None:
         await _displace(tx, current, now_us)
     stands = 0 if current is None else current.version.sequence
     await _publish(tx, intent, max(sequence or intent.sequence, stands))
-    await _locate(tx, intent.version_id, discard, intent.stored_md5, now_us)
+    await _locate(tx, intent, discard, now_us)
     return Fate.OBJECT
 
 
@@ -192,40 +210,39 @@ def is_readable(stored: StoredObject) -> bool:
 
 
 async def _add_copy(
-    tx: Tx, stored: StoredObject, discard: Discard, md5: str | None, now_us: int
+    tx: Tx, stored: StoredObject, intent: IntentRow, found: Discard, now_us: int
 ) -> Fate:
-    holders = {
-        place.backend
-        for place in stored.locations
-        if place.blob == 0 and place.state is LocationState.LIVE
-    }
-    sizes = {place.stored_bytes for place in stored.locations if place.blob == 0}
-    if discard.backend in holders or sizes - {discard.size_bytes}:
-        await enqueue(tx, discard, QuotaMoves(), now_us)
+    """Record one more copy of a blob, in the place of one that nobody has seen."""
+    known = [place for place in stored.locations if place.blob == intent.blob]
+    holders = {place.backend for place in known if place.state is LocationState.LIVE}
+    sizes = {place.stored_bytes for place in known}
+    digests = {place.stored_md5 for place in known} - {None}
+    is_other = sizes != {found.size_bytes} or bool(digests - {intent.stored_md5})
+    if found.backend in holders or is_other:
+        await enqueue(tx, found, QuotaMoves(), now_us)
         return Fate.DUPLICATE
+    version_id = stored.version.version_id
     await tx.run(
         "forget_location",
-        version_id=stored.version.version_id,
-        blob=0,
-        backend_name=discard.backend,
+        version_id=version_id,
+        blob=intent.blob,
+        backend_name=found.backend,
     )
-    await _locate(tx, stored.version.version_id, discard, md5, now_us)
+    await _locate(tx, intent, found, now_us)
     return Fate.COPY
 
 
-async def _locate(
-    tx: Tx, version_id: VersionId, found: Discard, md5: str | None, now_us: int
-) -> None:
+async def _locate(tx: Tx, intent: IntentRow, found: Discard, now_us: int) -> None:
     await tx.run(
         "restore_location",
-        version_id=version_id,
-        blob=0,
+        version_id=intent.version_id,
+        blob=intent.blob,
         backend_name=found.backend,
         storage_key=found.storage_key,
         backend_version=None,
         backend_etag=None,
         stored_bytes=found.size_bytes,
-        stored_digest=md5,
+        stored_digest=intent.stored_md5,
         origin=rows.OWN,
         state=LocationState.LIVE,
         created_at=now_us,

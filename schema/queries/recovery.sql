@@ -36,7 +36,7 @@ INSERT INTO pending_objects (
     etag, checksum_algorithm, checksum_type, checksum_value, stored_digest,
     owner, created_at
 ) VALUES (
-    :storage_key, 'object', :backend_name, :bucket_id, :key, :version_id, :sequence,
+    :storage_key, :kind, :backend_name, :bucket_id, :key, :version_id, :sequence,
     :blob, :size, :stored_bytes, :content_type, :storage_class, :headers, :metadata,
     :etag, :checksum_algorithm, :checksum_type, :checksum_value, :stored_digest,
     'recover', :created_at

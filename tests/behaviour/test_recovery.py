@@ -224,3 +224,62 @@ async def test_backend_that_is_down_stops_the_recovery_unless_left_out(
 
         assert before(service) == recovered.objects()
         assert ["live"] == [row[-1] for row in recovered.located()]
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_copies_made_after_the_backup_are_found(
+    autojump_clock: object, is_whole: bool
+) -> None:
+    """Replicated or moved since: the record says whose bytes they are."""
+    replicated = {
+        "server": SMALL,
+        "replication": {"factor": 2, "worker_interval": "1h"},
+    }
+    async with open_service(quotas=TWO, extra=replicated) as service:
+        for backend in service.backends.values():
+            backend.traits = dataclasses.replace(backend.traits, has_multipart=False)
+        service.backends["two"].faults.down = Fault.UNREACHABLE
+        if is_whole:
+            await service.ask("PUT", "/photos/a", body=pattern(70_000))
+        else:
+            client = Client(service, "/photos/a")
+            await client.create({})
+            await client.parts(pattern(70_000), pattern(1_000), b"the end")
+            await client.complete()
+        await back_up(service)
+        service.backends["two"].faults.down = None
+        await trio.sleep(60)
+        await service.services.replicator.cycle()
+        expected = before(service)
+        for name in [one for one in service.backends["one"].blobs if "photos" in one]:
+            del service.backends["one"].blobs[name]
+        for backend in service.backends.values():
+            backend.books.calls.clear()
+        recovered = await recover(service)
+
+        assert expected == recovered.objects()
+        assert {("two", "live")} == {row[2::3] for row in recovered.located()}
+        opened = [
+            call for call in service.backends["two"].books.calls if "photos" in call[1]
+        ]
+        assert {"head"} == {operation for operation, _ in opened}
+
+
+async def test_pieces_of_an_unknown_upload_are_kept_for_a_person(
+    autojump_clock: object,
+) -> None:
+    """Their layout was in the ledger alone."""
+    async with open_service(quotas=TWO, extra={"server": SMALL}) as service:
+        await service.ask("PUT", "/photos/b", body=b"1")
+        await back_up(service)
+        for backend in service.backends.values():
+            backend.traits = dataclasses.replace(backend.traits, has_multipart=False)
+        client = Client(service, "/photos/a")
+        await client.create({})
+        await client.parts(pattern(70_000), b"the end")
+        await client.complete()
+        recovered = await recover(service)
+
+        assert ["b"] == [row[1] for row in recovered.objects()]
+        assert {"part of an unknown upload": 2} == recovered.report.fates
+        assert 2 == len(recovered.ask("SELECT * FROM cleanup_dlq"))

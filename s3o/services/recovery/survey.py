@@ -1,8 +1,8 @@
 """List every backend: what is there of what the backups tell, and what else there is.
 
-A name of our own shape that no backup knows is asked for its record. A whole blob is
-then read from end to end, so that its digests are proved before it becomes an object;
-a piece of an upload, whose layout only the ledger knew, is kept for a person. Names of
+A name of our own shape that no backup knows is asked for its record. The blob is
+then read from end to end, so that its digests are proved before it becomes an object,
+unless it is a copy of a known blob and its provider names the same MD5. Names of
 other clusters, and names of no shape of ours, are counted and left alone.
 """
 
@@ -51,7 +51,6 @@ class Seen:
     known: int = 0
     wrong_size: int = 0
     candidates: int = 0
-    parts: int = 0
     foreign: int = 0
     other_clusters: int = 0
     highest_sequence: int = 0
@@ -151,25 +150,24 @@ class Survey:
         self._seen.highest_bucket_id = max(
             self._seen.highest_bucket_id, record.bucket_id
         )
-        if not record.is_whole:
-            self._seen.parts += 1
-            await self._ledger.write(
-                partial(
-                    candidates.bury_part,
-                    backend=backend.name,
-                    storage_key=storage_key,
-                    place=(record.bucket_id, place[1]),
-                    size=info.stored_bytes,
-                    now_us=self._clock.now_us(),
-                )
+        known = await self._ledger.read(
+            partial(
+                candidates.find_known_blob,
+                candidate_of=record.version_id,
+                place=(record.bucket_id, place[1]),
+                blob=record.blob,
             )
-            return
-        try:
-            hasher = await self._read(backend, storage_key, info.stored_bytes)
-        except BackendError as error:
-            self._complain(f"{storage_key} on {backend.name}: {error}")
-            return
-        if record.stored_md5 not in (None, hasher.md5_hex()):
+        )
+        checksum = None
+        md5 = info.etag
+        if known != (info.stored_bytes, info.etag):
+            try:
+                hasher = await self._read(backend, storage_key, info.stored_bytes)
+            except BackendError as error:
+                self._complain(f"{storage_key} on {backend.name}: {error}")
+                return
+            md5, checksum = hasher.md5_hex(), hasher.checksum()
+        if record.stored_md5 not in (None, md5):
             self._complain(f"{storage_key} on {backend.name}: not what was written")
             return
         candidate = Candidate(
@@ -181,10 +179,11 @@ class Survey:
             sequence=record.sequence,
             blob=record.blob,
             size=info.stored_bytes,
-            md5=hasher.md5_hex(),
-            checksum=hasher.checksum(),
+            md5=md5,
+            checksum=checksum,
             facts=facts_of(info, told),
             created_at_us=info.modified_at_us or self._clock.now_us(),
+            is_whole=record.is_whole,
         )
         self._seen.candidates += 1
         await self._ledger.write(partial(self._note, candidate=candidate, place=place))
