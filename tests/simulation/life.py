@@ -275,6 +275,7 @@ class Life:
                     self._serve = None
                     serving.cancel_scope.cancel()
                 services.stop()
+            self._nursery = None  # no more orders
             # As daemon/run does it: what is not written now is lost.
             with trio.move_on_after(FLUSH_S), suppress(LedgerError):
                 await services.flush_usage()
