@@ -5,8 +5,10 @@ from collections.abc import Callable
 import trio
 
 from s3o.daemon.build import House
+from s3o.objects.blob_check import BlobChecker
 from s3o.policy.routing import Strategy
 from s3o.services.cleanup_queue import CleanupQueue
+from s3o.services.copy_checks import CopyProver
 from s3o.services.drain_backups import BackupsAway
 from s3o.services.drain_moves import CopyMover
 from s3o.services.drains import Drains
@@ -32,6 +34,13 @@ def make_drains(
         house.observed.observer,
         house.world.clock,
         factor=lambda: live.current.replication.factor,
+        prover=CopyProver(
+            house.ledger,
+            house.fleet,
+            house.observed.observer,
+            house.world.clock,
+            BlobChecker(house.fleet, house.world.transform, house.reads),
+        ),
     )
     backups = BackupsAway(
         house.ledger,

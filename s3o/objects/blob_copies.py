@@ -37,19 +37,9 @@ from s3o.model.errors import (
     CopyObsolete,
 )
 from s3o.model.facts import IntentOpened
-from s3o.model.names import (
-    BackendName,
-    StorageKey,
-    make_storage_key,
-    make_write_id,
-)
+from s3o.model.names import BackendName, StorageKey, make_storage_key, make_write_id
 from s3o.model.seams import Clock, Entropy, Observer
-from s3o.model.values import (
-    BlobHeaders,
-    Location,
-    LocationState,
-    PutReceipt,
-)
+from s3o.model.values import BlobHeaders, Location, LocationState, PutReceipt
 from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.blob_source import (
     OPERATION,
@@ -254,7 +244,7 @@ class BlobCopier:
             stored_md5=source.md5,
             backend_etag=receipt.etag or None,
             backend_version=receipt.backend_version,
-            is_verified=is_proved,
+            is_verified=is_proved and source.is_known,
         )
 
     async def _send(
@@ -334,7 +324,8 @@ class BlobCopier:
         proof: CopyProof,
     ) -> CopyOutcome:
         of, now_us = wish.of, self._clock.now_us()
-        proved = source.served[0] if len(source.served) == 1 else None
+        is_proof = proof.is_verified and len(source.served) == 1
+        proved = source.served[0] if is_proof else None
 
         async def commit(tx: Tx) -> CopyOutcome:
             if proved is not None and proved.verified_at_us is None:

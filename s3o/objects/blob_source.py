@@ -85,6 +85,15 @@ class BlobSource:
         return self._md5.hexdigest()
 
     @property
+    def is_known(self) -> bool:
+        """Whether the bytes are known to be right: by their digest, or proved before.
+
+        A faithful copy of bytes that nobody has proved is no proof of either.
+        """
+        are_proved = all(one.verified_at_us is not None for one in self.served)
+        return self._known_md5 is not None or are_proved
+
+    @property
     def is_finished(self) -> bool:
         """Whether the completing piece was handed out."""
         return self._is_finished

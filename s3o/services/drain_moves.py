@@ -25,6 +25,7 @@ from s3o.objects.blob_copies import BlobCopier
 from s3o.objects.blob_source import read_md5
 from s3o.observe.operation import describe
 from s3o.policy.leaving import Leave, MoveAway, Prove, choose_way
+from s3o.services.copy_checks import CopyProver
 
 DRAINED = "drained"
 MOST_TARGETS = 3  # that one blob is tried on, in one pass
@@ -54,9 +55,11 @@ class CopyMover:
         clock: Clock,
         *,
         factor: Callable[[], int],
+        prover: CopyProver,
     ) -> None:
         self._ledger = ledger
         self._fleet = fleet
+        self._prover = prover
         self._copier = copier
         self._observer = observer
         self._clock = clock
@@ -79,6 +82,11 @@ class CopyMover:
                 step = await self._leave(row, counted)
             case Prove():
                 step = await self._prove(of, places, way.places)
+            case MoveAway() if not _is_known(row, places):
+                # A copy of bytes that nobody has proved would take nobody's place.
+                has_proof = await self._prover.read(of, row.location, None)
+                error = f"the bytes of {row.key!r} cannot be proved"
+                step = GONE if has_proof else Step(error=error)
             case MoveAway():
                 step = await self._move(row, of, places, quotas, way.without)
         return step
@@ -189,6 +197,12 @@ class CopyMover:
                 size=row.location.stored_bytes,
             )
         )
+
+
+def _is_known(row: CopyRow, places: Sequence[Location]) -> bool:
+    """Whether a copy can be told right: by a digest, or because ours was proved."""
+    is_proved = row.location.verified_at_us is not None
+    return is_proved or any(one.stored_md5 for one in places)
 
 
 async def _look(

@@ -245,6 +245,21 @@ async def test_a_copy_without_proof_is_read_back_or_recorded_as_unverified(
     assert 0 == house.rig.counters.of(THREE).effective().egress_bytes
 
 
+async def test_a_copy_of_bytes_that_nobody_has_proved_proves_nothing(
+    house: House,
+) -> None:
+    """Where no digest is known, a faithful copy of rotten bytes is rotten."""
+    version = await house.put(BODY)
+    house.connection.execute(
+        "UPDATE object_locations SET stored_digest = NULL, verified_at = NULL"
+    )
+    await copy(house, version, TWO)
+
+    places = await places_of(house, version)
+    assert {ONE, TWO} == set(places)
+    assert {None} == {place.verified_at_us for place in places.values()}
+
+
 async def test_a_full_target_refuses_before_a_byte_is_read(house: House) -> None:
     """The quota holds for copies as for clients."""
     async with open_house(quotas={"one": 2**30, "two": len(BODY) - 1}) as house:

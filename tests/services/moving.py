@@ -7,7 +7,9 @@ import trio
 from s3o.ledger.copy_rows import BlobOf
 from s3o.ledger.drains import Drain, list_drains
 from s3o.model.names import BackendName, ObjectKey
+from s3o.objects.blob_check import BlobChecker
 from s3o.policy.routing import Strategy
+from s3o.services.copy_checks import CopyProver
 from s3o.services.drain_backups import BackupsAway
 from s3o.services.drain_moves import CopyMover
 from s3o.services.drains import Drains
@@ -52,6 +54,12 @@ class Movers:
                 rig.observer,
                 rig.clock,
                 factor=lambda: self.factor,
+                prover=CopyProver(
+                    *common,
+                    rig.observer,
+                    rig.clock,
+                    BlobChecker(rig.fleet, house.transform, house.reads),
+                ),
             ),
             BackupsAway(
                 *common,

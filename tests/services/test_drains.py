@@ -258,7 +258,8 @@ async def test_an_upload_under_way_keeps_the_drain_waiting(
     assert ("parts of uploads", 1) in status.waiting
     await upload.complete()
     assert b"first second" == await house.get()
-    await movers.drains.run_once()
+    for _ in range(2):  # bytes that a provider joined are proved before they move
+        await movers.drains.run_once()
     assert 0 == (await movers.drains.status(ONE)).objects_remaining
     assert b"first second" == await house.get()
     assert [] == await house.complaints()
