@@ -176,6 +176,8 @@ async def commit_copy(
     if (worse := _on(places, intent.backend)) is not None:
         await _take(tx, owner, worse, moves, REPLACED, now_us)
     await _put_location(tx, intent, proof, moves, now_us)
+    if not version.is_whole:
+        await _tell(tx, owner)
     source = _on(places, takes_from) if takes_from is not None else None
     outcome = CopyOutcome.COPIED
     if source is not None and source.backend != intent.backend:
@@ -368,6 +370,16 @@ async def _take(
         backend_etag=place.backend_etag,
     )
     await enqueue(tx, discard, moves, now_us)
+    await _tell(tx, owner)
+
+
+async def _tell(tx: Tx, owner: _Owner) -> None:
+    """Have the next log of the ledger say where the bytes are now.
+
+    The record of a piece of an upload does not say it all, and a recovery that looks
+    for bytes where they were would take the object for lost.
+    """
+    await tx.run("touch_object", bucket_id=owner.bucket_id, key=owner.key)
 
 
 async def _lowest_blob(tx: Tx, version_id: VersionId) -> int | None:

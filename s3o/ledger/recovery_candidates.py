@@ -6,7 +6,7 @@ garbage that was waiting to be deleted when the ledger was lost. Candidates are 
 intents until every backend was listed, and only then judged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from s3o.ledger import rows
@@ -14,6 +14,7 @@ from s3o.ledger.cleanup_rows import Discard, enqueue
 from s3o.ledger.objects import find_object
 from s3o.ledger.pending import IntentKind, IntentRow, intent_of
 from s3o.ledger.quotas import QuotaMoves
+from s3o.ledger.recovery import has_bucket
 from s3o.ledger.seam import Tx
 from s3o.model.names import BackendName, BucketId, ObjectKey, StorageKey, VersionId
 from s3o.model.values import Checksum, LocationState, ObjectFacts, StoredObject
@@ -112,20 +113,19 @@ async def find_known_blob(
     return known[0].stored_bytes, md5
 
 
-async def _bury_part(tx: Tx, found: Discard, now_us: int) -> Fate:
-    """Keep a piece of an upload whose layout nobody knows, as a dead letter."""
+async def bury(tx: Tx, found: Discard, error: str, now_us: int) -> None:
+    """Keep a blob that only a person can judge, as a dead letter."""
     await tx.run(
         "bury_found",
         backend_name=found.backend,
         bucket_id=found.bucket_id,
         key=found.key,
         storage_key=found.storage_key,
-        reason=UNKNOWN_PART,
+        reason=found.reason,
         size_bytes=found.size_bytes,
-        error="completed after the last log of the ledger, or never",
+        error=error,
         now_us=now_us,
     )
-    return Fate.PART
 
 
 async def judge_candidate(
@@ -147,19 +147,21 @@ async def judge_candidate(
     if current is not None and current.version.version_id == intent.version_id:
         return await _add_copy(tx, current, intent, discard, now_us)
     if intent.kind is IntentKind.COPY:
-        return await _bury_part(tx, discard, now_us)
+        part = replace(discard, reason=UNKNOWN_PART)
+        await bury(tx, part, "completed after the last log, or never", now_us)
+        return Fate.PART
     sequence = _order(knowledge, intent)
-    if current is None:
-        wins = sequence is not None
+    stands = 0 if current is None else current.version.sequence
+    is_newer = sequence is not None and sequence >= stands
+    if not await has_bucket(tx, intent.bucket_id):
+        wins = False  # it was deleted: another bucket has its name
     else:
-        is_newer = sequence is not None and sequence >= current.version.sequence
-        wins = is_newer or not is_readable(current)
+        wins = is_newer or (current is not None and not await _is_there(tx, current))
     if not wins or intent.digests is None:
         await enqueue(tx, discard, QuotaMoves(), now_us)
         return Fate.OLDER
     if current is not None:
-        await _displace(tx, current, now_us)
-    stands = 0 if current is None else current.version.sequence
+        await _displace(tx, current, now_us, is_doubtful=not is_newer)
     await _publish(tx, intent, max(sequence or intent.sequence, stands))
     await _locate(tx, intent, discard, now_us)
     return Fate.OBJECT
@@ -209,6 +211,14 @@ def is_readable(stored: StoredObject) -> bool:
     return bool(needed) and needed == there
 
 
+async def _is_there(tx: Tx, stored: StoredObject) -> bool:
+    """Whether the version can be read, or more of its bytes wait to be judged."""
+    if is_readable(stored):
+        return True
+    more = await tx.one("find_candidate", version_id=stored.version.version_id)
+    return more is not None
+
+
 async def _add_copy(
     tx: Tx, stored: StoredObject, intent: IntentRow, found: Discard, now_us: int
 ) -> Fate:
@@ -250,8 +260,13 @@ async def _locate(tx: Tx, intent: IntentRow, found: Discard, now_us: int) -> Non
     )
 
 
-async def _displace(tx: Tx, stored: StoredObject, now_us: int) -> None:
-    """Queue what was seen of a version that another one replaces."""
+async def _displace(
+    tx: Tx, stored: StoredObject, now_us: int, *, is_doubtful: bool
+) -> None:
+    """Queue what was seen of a version that another one replaces.
+
+    is_doubtful: by an older one, for want of bytes; what there is stays for a person.
+    """
     version = stored.version
     for place in stored.locations:
         if place.state is LocationState.LOST or place.is_imported:
@@ -264,7 +279,10 @@ async def _displace(tx: Tx, stored: StoredObject, now_us: int) -> None:
             size_bytes=place.stored_bytes,
             reason=OLDER,
         )
-        await enqueue(tx, discard, QuotaMoves(), now_us)
+        if is_doubtful:
+            await bury(tx, discard, "other bytes of its object are missing", now_us)
+        else:
+            await enqueue(tx, discard, QuotaMoves(), now_us)
     await tx.run("forget_locations", version_id=version.version_id)
 
 

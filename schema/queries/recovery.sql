@@ -43,6 +43,9 @@ INSERT INTO pending_objects (
 )
 ON CONFLICT (storage_key) DO NOTHING;
 
+-- name: find_candidate
+SELECT storage_key FROM pending_objects WHERE version_id = :version_id LIMIT 1;
+
 -- name: insert_found_backup
 INSERT INTO ledger_backups (
     backend_name, storage_key, kind, state, after_sequence, through_sequence,

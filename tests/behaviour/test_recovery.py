@@ -8,12 +8,13 @@ import trio
 from s3o.model.names import BackendName
 from s3o.services.recovery import RecoveryError
 from tests.behaviour.multipart import SMALL, Client
-from tests.behaviour.service import Service, open_service
+from tests.behaviour.service import SECRETS, Service, open_service
 from tests.fakes.faults import Fault
 from tests.fakes.sources import pattern
 from tests.recovering import OBJECTS, Recovered, recover_from
 
 TWO = {"one": 1 << 30, "two": 1 << 30}
+SECRETS["bobskey"] = "bobssecret"
 
 
 async def recover(service: Service, **options: object) -> Recovered:
@@ -283,3 +284,107 @@ async def test_pieces_of_an_unknown_upload_are_kept_for_a_person(
         assert ["b"] == [row[1] for row in recovered.objects()]
         assert {"part of an unknown upload": 2} == recovered.report.fates
         assert 2 == len(recovered.ask("SELECT * FROM cleanup_dlq"))
+
+
+async def moved_off_one(service: Service) -> None:
+    """Everything leaves backend one, and its bytes are deleted there."""
+    await service.services.drains.start(BackendName("one"))
+    await trio.sleep(120)
+    left = service.backends["one"].blobs
+    assert [] == [name for name in left if not name.startswith(".s3o/")]
+
+
+@pytest.mark.parametrize("is_logged", [True, False])
+async def test_what_moved_after_the_snapshot_is_found_where_it_is(
+    autojump_clock: object, *, is_logged: bool
+) -> None:
+    """Pieces of uploads too: told by the next log, or by their records."""
+    async with open_service(quotas=TWO, extra={"server": SMALL}) as service:
+        await fill(service)
+        await back_up(service)
+        kept = dict(service.backends["two"].blobs)
+        await moved_off_one(service)
+        if is_logged:
+            await back_up(service)
+        else:
+            blobs = service.backends["two"].blobs
+            for name in [one for one in blobs if one.startswith(".s3o/")]:
+                del blobs[name]
+            blobs.update((n, b) for n, b in kept.items() if n.startswith(".s3o/"))
+        expected = before(service)
+        recovered = await recover(service)
+
+        assert expected == recovered.objects()
+        assert {"live"} == {row[-1] for row in recovered.located()}
+        assert [] == recovered.report.gone
+        copies = recovered.report.fates.get("copy", 0)
+        assert (copies == 0) is is_logged
+
+
+async def test_what_cannot_be_read_is_kept_for_a_person(
+    autojump_clock: object,
+) -> None:
+    """A moment's trouble must not make garbage of an acknowledged write."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"1")
+        await back_up(service)
+        await service.ask("PUT", "/photos/tail", body=b"2")
+        [name] = [one for one in service.backends["one"].blobs if "/tail!" in one]
+        for operation in ("head", "open"):
+            faults = service.backends["one"].faults
+            if operation == "open":
+                faults.next(operation, None, None)  # the snapshot, looked at and read
+            faults.next(operation, *[Fault.FORBIDDEN] * 3)
+            recovered = await recover(service)
+            faults.heal()
+
+            assert ["a"] == [row[1] for row in recovered.objects()]
+            assert [(name, 1)] == recovered.ask(
+                "SELECT storage_key, size_bytes FROM cleanup_dlq"
+            )
+
+
+async def test_moved_object_beats_the_garbage_of_its_key(
+    autojump_clock: object,
+) -> None:
+    """Displaced bytes that no backend was rid of never take a moved version's place."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"old")
+        old = dict(service.backends["one"].blobs)
+        await service.ask("PUT", "/photos/a", body=b"new")
+        await back_up(service)
+        kept = dict(service.backends["two"].blobs)
+        await moved_off_one(service)
+        service.backends["one"].blobs.update(old)
+        service.backends["two"].blobs.update(kept)
+        expected = before(service)
+        recovered = await recover(service)
+
+        assert expected == recovered.objects()
+
+
+async def test_bucket_made_again_after_the_log_does_not_stop_the_recovery(
+    autojump_clock: object,
+) -> None:
+    """Bytes of the deleted one, still on a backend, are garbage."""
+    keys = [{"access_key_id": "bobskey", "secret_access_key": "bobssecret"}]
+    accounts = [{"name": "bob", "credentials": keys}]
+    async with open_service(quotas=TWO, extra={"accounts": accounts}) as service:
+
+        async def ask(method: str, path: str, body: bytes = b"") -> None:
+            answer = await service.ask(method, path, body=body, who="bobskey")
+            assert answer.status in (200, 204)
+
+        await service.ask("PUT", "/photos/a", body=b"1")
+        await back_up(service)
+        await ask("PUT", "/again")
+        await ask("PUT", "/again/x", b"first")
+        old = {n: b for n, b in service.backends["one"].blobs.items() if "again" in n}
+        await ask("DELETE", "/again/x")
+        await ask("DELETE", "/again")
+        await ask("PUT", "/again")
+        await ask("PUT", "/again/y", b"second")
+        service.backends["one"].blobs.update(old)
+        recovered = await recover(service)
+
+        assert ["a", "y"] == [row[1] for row in recovered.objects()]

@@ -2,8 +2,9 @@
 
 A name of our own shape that no backup knows is asked for its record. The blob is
 then read from end to end, so that its digests are proved before it becomes an object,
-unless it is a copy of a known blob and its provider names the same MD5. Names of
-other clusters, and names of no shape of ours, are counted and left alone.
+unless it is a copy of a known blob and its provider names the same MD5. What cannot be
+asked or read is kept for a person. Names of other clusters, and names of no shape of
+ours, are counted and left alone.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ import trio
 from s3o.backends.guard import Guarded
 from s3o.ledger import recovery as steps
 from s3o.ledger import recovery_candidates as candidates
+from s3o.ledger.backups import NO_BUCKET, NO_KEY
+from s3o.ledger.cleanup_rows import Discard
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.recovery import Known
 from s3o.ledger.recovery_candidates import Candidate
@@ -41,6 +44,7 @@ from s3o.wire.digests import Hasher
 from s3o.wire.record import RecordedBlob, parse_record
 
 AT_ONCE = 16  # blobs that are read side by side
+UNREAD = "recover_unread"
 
 
 @dataclass(slots=True)
@@ -125,7 +129,19 @@ class Survey:
                 told = parse_record(info.headers)
             except BlobMissing:
                 return  # listed a while ago
-            except (BackendError, ValueError) as error:
+            except BackendError as error:
+                self._complain(f"{storage_key} on {backend.name}: {error}")
+                found = Discard(
+                    backend=backend.name,
+                    bucket_id=NO_BUCKET,
+                    key=name.key or NO_KEY,
+                    storage_key=storage_key,
+                    size_bytes=blob.stored_bytes,
+                    reason=UNREAD,
+                )
+                await self._bury(found, "nobody could ask what it is")
+                return
+            except ValueError as error:
                 self._complain(f"{storage_key} on {backend.name}: {error}")
                 return
             key = name.key or (told.key if told is not None else None)
@@ -150,6 +166,14 @@ class Survey:
         self._seen.highest_bucket_id = max(
             self._seen.highest_bucket_id, record.bucket_id
         )
+        found = Discard(
+            backend=backend.name,
+            bucket_id=record.bucket_id,
+            key=place[1],
+            storage_key=storage_key,
+            size_bytes=info.stored_bytes,
+            reason=UNREAD,
+        )
         known = await self._ledger.read(
             partial(
                 candidates.find_known_blob,
@@ -165,10 +189,12 @@ class Survey:
                 hasher = await self._read(backend, storage_key, info.stored_bytes)
             except BackendError as error:
                 self._complain(f"{storage_key} on {backend.name}: {error}")
+                await self._bury(found, "it could not be read")
                 return
             md5, checksum = hasher.md5_hex(), hasher.checksum()
         if record.stored_md5 not in (None, md5):
             self._complain(f"{storage_key} on {backend.name}: not what was written")
+            await self._bury(found, "not what was written")
             return
         candidate = Candidate(
             backend=backend.name,
@@ -187,6 +213,14 @@ class Survey:
         )
         self._seen.candidates += 1
         await self._ledger.write(partial(self._note, candidate=candidate, place=place))
+
+    async def _bury(self, found: Discard, error: str) -> None:
+        """Keep it for a person: nothing that was written is garbage on doubt."""
+        await self._ledger.write(
+            partial(
+                candidates.bury, found=found, error=error, now_us=self._clock.now_us()
+            )
+        )
 
     async def _note(
         self, tx: Tx, candidate: Candidate, place: tuple[BucketName, ObjectKey]
