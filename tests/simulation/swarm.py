@@ -121,7 +121,7 @@ def draw(seed: int) -> Swarm:
         sections=sections,
         late_s=chance.choice((45.0, 400.0, 4000.0)),
         list_lag_s=chance.choice((0.0, 0.0, 10.0, 600.0)),
-        skew_s=chance.choice((0.0, 0.0, 5.0, 600.0)),
+        skew_s=chance.choice((0.0, 0.0, 5.0, 300.0)),
         is_losing=is_verified and chance.random() < 0.5,
         is_draining=len(names) > 2 and chance.random() < 0.4,
         is_down_at_times=chance.random() < 0.3,
