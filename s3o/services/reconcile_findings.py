@@ -41,8 +41,8 @@ from s3o.wire.record import RecordedBlob, parse_record
 # Two listings are a day apart; the counted clock may lose fractions of it.
 APART_US = (86_400 - 60) * 1_000_000
 SIGHTINGS = 2
-# How far a backend's clock and ours may be apart.
-SKEW_US = 3_600_000_000
+# How far apart a backend's clock and ours may be: an hour, and what instances may be.
+SKEW_US = 4_500_000_000
 UNKNOWN = "reconcile_unknown"
 
 
