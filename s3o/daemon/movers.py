@@ -85,7 +85,9 @@ def make_removal(
     )
 
 
-def make_rebalancer(house: House, *, stopping: trio.Event) -> Rebalancer:
+def make_rebalancer(
+    house: House, may_destroy: Callable[[], bool], stopping: trio.Event
+) -> Rebalancer:
     """Return the service that fills backends in order, or evens them out."""
     return Rebalancer(
         house.ledger,
@@ -95,6 +97,7 @@ def make_rebalancer(house: House, *, stopping: trio.Event) -> Rebalancer:
         house.world.clock,
         pace=lambda: _rebalance_pace(house),
         stopping=stopping,
+        may_destroy=may_destroy,
     )
 
 

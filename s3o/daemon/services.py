@@ -61,7 +61,7 @@ class Services:
         self.reconciler = self._make_reconciler()
         self.replicator = self._make_replicator()
         self.over_replication = self._make_over_replication()
-        self.rebalancer = make_rebalancer(house, stopping=self._stopping)
+        self.rebalancer = make_rebalancer(house, self._may_destroy, self._stopping)
         self.drains = make_drains(
             house,
             self.cleanup,

@@ -17,6 +17,11 @@ from s3o.model.numbers import parse_uint
 
 BACKUP_PREFIX = ".s3o/"
 
+# Greater ones no ledger of ours writes. Whoever takes a backend's word for the last
+# life or sequence still has room above it.
+_LAST_EPOCH = 99_000_000
+LAST_SEQUENCE = 990_000_000_000_000_000
+
 _CLUSTER = r"[A-Za-z0-9_.-]{1,36}"
 _NAME = re.compile(
     rf"\.s3o/(?P<cluster>{_CLUSTER})/(?P<kind>snapshot|log)"
@@ -68,12 +73,15 @@ def parse_backup_name(text: str) -> BackupName:
     match = _NAME.fullmatch(text)
     if match is None:
         raise ValueError("not the name of a backup of ours")
+    epoch, through = _decimal(match["epoch"]), _decimal(match["through"])
+    if epoch > _LAST_EPOCH or through > LAST_SEQUENCE:
+        raise ValueError("beyond what any ledger has come to")
     return BackupName(
         cluster_id=match["cluster"],
         kind=BackupKind(match["kind"]),
-        epoch=_decimal(match["epoch"]),
+        epoch=epoch,
         after=_decimal(match["after"]),
-        through=_decimal(match["through"]),
+        through=through,
         run=match["run"],
         number=_decimal(match["number"]),
         is_last=match["last"] == "l",

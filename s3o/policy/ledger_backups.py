@@ -29,9 +29,13 @@ def complete_snapshots(segments: Iterable[BackupName]) -> list[Snapshot]:
 
 
 def follow_logs(
-    segments: Iterable[BackupName], epoch: int, through: int
+    segments: Iterable[BackupName], epoch: int, through: int, run: str = ""
 ) -> list[BackupName]:
-    """Return the logs that lead on from through without a gap, in order."""
+    """Return the logs that lead on from through without a gap, in order.
+
+    run: the snapshot's. What an earlier pass told of the same sequence, changes without
+    one of their own, is older than the snapshot's word.
+    """
     logs = sorted(
         (one for one in segments if one.kind is BackupKind.LOG and one.epoch == epoch),
         key=lambda one: (one.after, one.through, one.run, one.number),
@@ -40,7 +44,10 @@ def follow_logs(
     for one in logs:
         if one.after > through:
             break
-        if one.through > through or one.after == one.through == through:
+        is_later = one.after == one.through == through and (
+            bool(chain) or one.run >= run
+        )
+        if one.through > through or is_later:
             chain.append(one)
             through = one.through
     return chain
@@ -51,8 +58,9 @@ def known_through(segments: Collection[BackupName], epoch: int) -> int | None:
     snapshots = [one for one in complete_snapshots(segments) if one[0].epoch == epoch]
     if not snapshots:
         return None
-    through = snapshots[-1][0].through
-    logs = follow_logs(segments, epoch, through)
+    first = snapshots[-1][0]
+    through = first.through
+    logs = follow_logs(segments, epoch, through, first.run)
     return logs[-1].through if logs else through
 
 

@@ -116,7 +116,7 @@ class CleanupQueue:
 
     async def _clean(self, backend: Guarded, work: "_Pass") -> None:
         for _ in range(BATCHES_PER_PASS):
-            if self._stopping.is_set():
+            if self._stopping.is_set() or not self._may_destroy():
                 return
             due_us = self._clock.now_us() - self._grace_us
             found = await self._ledger.scan(

@@ -189,6 +189,7 @@ class LedgerBackup:
                 break
             after = pages.place_of(graves[-1])
             writer = await self._turn(row, writer)
+        await self._add_buckets(writer)  # once more: some are younger than the walk
         await self._send(row, writer, is_last=True)
         await self._log(life, life.sequence)
         return row.number

@@ -47,6 +47,7 @@ from s3o.policy.rebalance import (
     state_of,
 )
 from s3o.policy.routing import Strategy
+from s3o.services.safety import always
 from s3o.services.service import Wakeup
 
 MOVED = "rebalanced"
@@ -65,6 +66,9 @@ class RebalancePace:
     threshold: float
     concurrency: int
     factor: int
+
+
+HELD_BACK = "the ledger may be an old one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class Rebalancer:
         *,
         pace: Callable[[], RebalancePace],
         stopping: trio.Event,
+        may_destroy: Callable[[], bool] = always,
     ) -> None:
         self.wakeup = Wakeup()
         self._ledger = ledger
@@ -112,6 +117,7 @@ class Rebalancer:
         self._clock = clock
         self._pace = pace
         self._stopping = stopping
+        self._may_destroy = may_destroy
         self._after: dict[BackendName, str] = {}
         self._cycling = trio.Lock()
 
@@ -135,6 +141,8 @@ class Rebalancer:
             return await self._cycle(self._pace())
 
     async def _cycle(self, pace: RebalancePace) -> Rebalanced:
+        if not self._may_destroy():
+            return Rebalanced(skipped=HELD_BACK)
         began_s = self._clock.monotonic_s()
         states = self._states(await self._ledger.read(quota_rows))
         if not is_due(pace.strategy, states, pace.threshold):
@@ -224,7 +232,7 @@ class Rebalancer:
 
         async def carry(move: Move) -> None:
             async with limiter:
-                if self._stopping.is_set():
+                if self._stopping.is_set() or not self._may_destroy():
                     return
                 candidate = by_name[move.source, move.blob.storage_key]
                 if await self._move(move, candidate, pace.factor):

@@ -1,11 +1,13 @@
 """The ledger is lost; configuration and backends bring every object back."""
 
 import dataclasses
+import re
 
 import pytest
 import trio
 
 from s3o.model.names import BackendName
+from s3o.services import ledger_backup
 from s3o.services.recovery import RecoveryError
 from tests.behaviour.multipart import SMALL, Client
 from tests.behaviour.service import SECRETS, Service, open_service
@@ -388,3 +390,52 @@ async def test_bucket_made_again_after_the_log_does_not_stop_the_recovery(
         recovered = await recover(service)
 
         assert ["a", "y"] == [row[1] for row in recovered.objects()]
+
+
+async def test_record_beyond_any_sequence_does_not_stop_the_recovery(
+    autojump_clock: object,
+) -> None:
+    """A backend may say anything; the next sequence must still have a place."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"1")
+        await back_up(service)
+        await service.ask("PUT", "/photos/b", body=b"2")
+        blobs = service.backends["one"].blobs
+        [name] = [one for one in blobs if "/b!" in one]
+        headers = blobs[name].headers
+        lie = tuple(
+            (header, re.sub(r";q=[^;]+", f";q={2**63 - 1}", value))
+            for header, value in headers.record
+        )
+        assert lie != headers.record
+        blobs[name] = dataclasses.replace(
+            blobs[name], headers=dataclasses.replace(headers, record=lie)
+        )
+        recovered = await recover(service)
+
+        assert ["a"] == [row[1] for row in recovered.objects()]
+
+
+async def test_bucket_made_while_a_snapshot_was_written(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its objects are in the snapshot, so it must be, too, without any log."""
+    monkeypatch.setattr(ledger_backup, "PAGE_ROWS", 1)
+    keys = [{"access_key_id": "bobskey", "secret_access_key": "bobssecret"}]
+    accounts = [{"name": "bob", "credentials": keys}]
+    async with open_service(quotas=TWO, extra={"accounts": accounts}) as service:
+        for number in range(40):
+            await service.ask("PUT", f"/photos/{number}", body=b"1")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.services.ledger_backup.snapshot_now)
+            for _ in range(10):  # it has told of the buckets, and walks on
+                await trio.lowlevel.checkpoint()
+            await service.ask("PUT", "/late", who="bobskey")
+            await service.ask("PUT", "/late/x", body=b"2", who="bobskey")
+        for backend in service.backends.values():
+            for name in [one for one in backend.blobs if "/log-" in one]:
+                del backend.blobs[name]
+        recovered = await recover(service)
+
+        assert before(service) == recovered.objects()
+        assert 41 == recovered.report.base.objects

@@ -1,5 +1,7 @@
 """Which segments make a whole, and which nobody needs."""
 
+import pytest
+
 from s3o.model.backup_names import BackupKind, BackupName, parse_backup_name
 from s3o.model.names import WriteId
 from s3o.policy.ledger_backups import (
@@ -89,6 +91,14 @@ def test_overlapping_logs_lead_on():
     )
 
 
+def test_log_of_changes_before_the_snapshot_is_not_told_again():
+    """Tags and moves draw no sequence: an earlier pass is not a later word."""
+    before, after = log(20, 20, run=1), log(20, 20, run=3)
+    run = snapshot(20, 2)[0].run
+
+    assert [after] == follow_logs([before, after], 0, 20, run)
+
+
 def test_known_through_needs_a_snapshot():
     """Logs alone tell of nothing."""
     assert known_through({log(0, 10)}, 0) is None
@@ -109,3 +119,10 @@ def test_what_two_snapshots_make_useless_goes():
     half = snapshot(40, 40, parts=2)[0]
     assert {*first, logs[0], half} == unneeded({*segments, half})
     assert {*first, logs[0]} == unneeded({*segments, half}, run=half.run)
+
+
+@pytest.mark.parametrize("word", [log(0, 10**18 - 1), log(0, 1, epoch=10**8 - 1)])
+def test_word_beyond_any_ledger_is_none_of_ours(word: BackupName):
+    """Whoever believed it could not count on above it."""
+    with pytest.raises(ValueError, match="beyond"):
+        parse_backup_name(word.storage_key(WriteId("0" * 32)))

@@ -91,6 +91,7 @@ class Movers:
             rig.clock,
             pace=lambda: self.pace,
             stopping=house.stopping,
+            may_destroy=lambda: self.may_destroy,
         )
 
     async def _snapshot(self) -> None:

@@ -16,7 +16,7 @@ from s3o.model.facts import (
 )
 from s3o.policy.routing import Strategy
 from s3o.policy.usage import UsageLimits
-from s3o.services.rebalancer import Rebalanced
+from s3o.services.rebalancer import HELD_BACK, Rebalanced
 from tests.fakes.faults import Fault
 from tests.objects.house import open_house
 from tests.services.moving import ONE, PACE, THREE, TWO, Movers
@@ -197,3 +197,14 @@ async def test_imported_and_unproved_copies_stay(
     )
 
     assert "empty_plan" == (await movers.rebalancer.cycle()).skipped
+
+
+async def test_nothing_moves_while_the_ledger_may_be_an_old_one(
+    movers: Movers, autojump_clock: MockClock
+) -> None:
+    """Its sources would go by rows that another ledger has changed since."""
+    movers.may_destroy = False
+    held = await movers.rebalancer.cycle()
+
+    assert Rebalanced(skipped=HELD_BACK) == held
+    assert [6, 0, 0] == counts(movers)

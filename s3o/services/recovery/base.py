@@ -88,7 +88,8 @@ class BaseReader:
 
     async def _apply_logs(self, snapshot: Snapshot) -> None:
         first = snapshot[0]
-        for name in follow_logs(self._copies, first.epoch, first.through):
+        logs = follow_logs(self._copies, first.epoch, first.through, first.run)
+        for name in logs:
             self._base.intents = frozenset()
             if not await self._apply(name):
                 self._complain(f"log behind {name.after} cannot be read")

@@ -22,7 +22,7 @@ from s3o.ledger.ledger import Ledger
 from s3o.ledger.recovery import Known
 from s3o.ledger.recovery_candidates import Candidate
 from s3o.ledger.seam import Tx
-from s3o.model.backup_names import BACKUP_PREFIX
+from s3o.model.backup_names import BACKUP_PREFIX, LAST_SEQUENCE
 from s3o.model.checksums import DEFAULT_ALGORITHM
 from s3o.model.errors import (
     BackendError,
@@ -161,6 +161,9 @@ class Survey:
         record = told.record
         if record.cluster_id != self._cluster_id:
             self._seen.other_clusters += 1
+            return
+        if max(record.sequence, record.bucket_id) > LAST_SEQUENCE:
+            self._complain(f"{storage_key} on {backend.name}: beyond any ledger")
             return
         self._seen.highest_sequence = max(self._seen.highest_sequence, record.sequence)
         self._seen.highest_bucket_id = max(
