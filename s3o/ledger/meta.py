@@ -15,6 +15,7 @@ _CLUSTER_ID = "cluster_id"
 _EPOCH = "ledger_epoch"
 _CLOCK = "high_water_us"
 _ACCEPTED = "accepted_clusters"
+_HELD_BACK = "held_back"
 _BELIEVED = "lifecycle_us"
 _COUNTED = "counted_us"  # schema/queries/objects.sql reads it, too
 
@@ -91,6 +92,16 @@ async def accept_clusters(tx: Tx, clusters: frozenset[str]) -> None:
     """Remember an operator's decision about other clusters' backups."""
     together = await accepted_clusters(tx) | clusters
     await tx.run("put_meta", name=_ACCEPTED, value=" ".join(sorted(together)))
+
+
+async def held_back(tx: Tx) -> str:
+    """Return why nothing may be deleted until an operator decides; "" if it may."""
+    return await _read(tx, _HELD_BACK) or ""
+
+
+async def hold_back(tx: Tx, reason: str) -> None:
+    """Remember why nothing may be deleted; "" is an operator's decision that it may."""
+    await tx.run("put_meta", name=_HELD_BACK, value=reason)
 
 
 async def _number(tx: Tx, name: str) -> int:

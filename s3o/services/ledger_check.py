@@ -4,13 +4,14 @@ The names of the ledger's backups say how far the backends' knowledge reaches. I
 know more than the ledger, it is an old copy; if they know another cluster and this
 ledger has never committed anything, it is a new one in place of a lost one. Either way
 the destructive services stay off (safety) until `recover` has run or an operator has
-accepted the ledger as it is.
+accepted the ledger as it is; an old copy is remembered as one, for it goes on counting.
 
 Backups lie on several backends, so not every backend has to answer before deletes may
 begin: enough of them that at least one holder of every backup was among them.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 
@@ -23,6 +24,8 @@ from s3o.ledger.meta import (
     accepted_clusters,
     begin_epoch,
     cluster_id,
+    held_back,
+    hold_back,
     ledger_epoch,
 )
 from s3o.ledger.seam import Tx
@@ -98,6 +101,7 @@ class LedgerCheck:
             epoch = max(newest, await ledger_epoch(tx)) + 1
             await begin_epoch(tx, epoch)
             await accept_clusters(tx, frozenset(reach) - {own})
+            await hold_back(tx, "")
             return epoch
 
         epoch = await self._ledger.write(decide)
@@ -126,15 +130,18 @@ class LedgerCheck:
 
     async def _judge(self) -> None:
         reach = self._reach()
-        own, epoch, sequence, accepted = await self._ledger.read(_self_knowledge)
+        own, epoch, sequence, accepted, held = await self._ledger.read(_self_knowledge)
         newest = reach.get(own, NOTHING)
-        self._set(
-            STALE,
-            newest > (epoch, sequence),
-            f"the backends know the ledger up to {newest[0]}/{newest[1]}, this one "
-            f"has come to {epoch}/{sequence}: it is an old copy; stop the service and "
-            "run `recover`, or accept it with `admin ledger accept`",
-        )
+        is_found = not held and newest > (epoch, sequence)
+        if is_found:
+            held = (
+                f"the backends know the ledger up to {newest[0]}/{newest[1]}, this one "
+                f"has come to {epoch}/{sequence}: it is an old copy; stop the service "
+                "and run `recover`, or accept it with `admin ledger accept`"
+            )
+        self._set(STALE, bool(held), held)
+        if is_found:  # it goes on from here, and will soon have drawn as many
+            await self._ledger.write(partial(hold_back, reason=held))
         others = reach.keys() - {own} - accepted
         self._set(
             LOST,
@@ -167,10 +174,11 @@ def _reach_of(found: Sequence[FoundBackup]) -> Reach:
     return reach
 
 
-async def _self_knowledge(tx: Tx) -> tuple[str, int, int, frozenset[str]]:
+async def _self_knowledge(tx: Tx) -> tuple[str, int, int, frozenset[str], str]:
     return (
         await cluster_id(tx),
         await ledger_epoch(tx),
         await current_sequence(tx),
         await accepted_clusters(tx),
+        await held_back(tx),
     )

@@ -4,7 +4,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from s3o.services.ledger_check import LedgerCheck
+from s3o.services.safety import Safety
 from tests.behaviour.service import Service, open_service
+from tests.fakes.observer import RecordingObserver
 
 TWO = {"one": 1 << 30, "two": 1 << 30}
 
@@ -58,6 +61,40 @@ async def test_old_ledger_deletes_nothing_until_an_operator_decides(
         await trio.sleep(60)
         assert old.services.safety.may_destroy
         assert 0 == doomed(old)
+
+
+async def test_old_ledger_stays_old_however_much_it_writes(
+    autojump_clock: MockClock,
+) -> None:
+    """It soon has drawn as many sequences as the one that was lost, restarts or not."""
+    async with open_service(quotas=TWO) as service:
+        await overwrite(service)
+        await service.services.ledger_backup.write_now()
+        known = {
+            name: dict(backend.blobs) for name, backend in service.backends.items()
+        }
+        cluster = service.connection.execute(
+            "SELECT value FROM meta WHERE name = 'cluster_id'"
+        ).fetchone()[0]
+    async with open_service(quotas=TWO, blobs=known, cluster_id=cluster) as old:
+        await trio.sleep(60)
+        for _ in range(5):
+            await overwrite(old)
+        await old.services.ledger_check.run_once()
+        assert not old.services.safety.may_destroy
+        after_a_start = Safety()
+        check = LedgerCheck(
+            old.house.ledger,
+            old.house.fleet,
+            RecordingObserver(),
+            after_a_start,
+            copies=lambda: 2,
+            poke=lambda: None,
+        )
+        await check.run_once()
+        assert "old copy" in after_a_start.reason
+        await check.accept()
+        assert after_a_start.may_destroy
 
 
 async def test_new_ledger_over_anothers_backups_deletes_nothing(
