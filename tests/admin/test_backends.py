@@ -91,6 +91,7 @@ async def test_a_purge_is_shown_before_it_is_done(tmp_path: Path) -> None:
 async def test_a_rebalance_when_asked(tmp_path: Path) -> None:
     """Also while the service is switched off."""
     async with opened(several(tmp_path)) as office:
+        await office.one.services.ledger_check.run_once()
         await office.put("cat.jpg", b"x" * 50)
         skipped = (await office.admin("POST", "/rebalance")).json
         for number in range(4):
