@@ -137,7 +137,7 @@ class LedgerCheck:
             held = (
                 f"the backends know the ledger up to {newest[0]}/{newest[1]}, this one "
                 f"has come to {epoch}/{sequence}: it is an old copy; stop the service "
-                "and run `recover`, or accept it with `admin ledger accept`"
+                "and run `recover`, or accept it with `admin ledger-accept`"
             )
         self._set(STALE, bool(held), held)
         if is_found:  # it goes on from here, and will soon have drawn as many
@@ -148,7 +148,7 @@ class LedgerCheck:
             bool(others) and own not in reach,
             "the backends hold backups of another ledger "
             f"({', '.join(sorted(others))}) and none of this one: if it was lost, stop "
-            "the service and run `recover`; else accept it with `admin ledger accept`",
+            "the service and run `recover`; else accept it with `admin ledger-accept`",
         )
 
     def _set(self, cause: str, is_so: bool, reason: str) -> None:
