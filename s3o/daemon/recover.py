@@ -78,7 +78,7 @@ async def recover(settings: Settings, world: World, wish: Wish, say: Say) -> Out
                 )
             kept_as = None
             if not wish.is_dry:
-                kept_as = _replace(path, growing, world.clock.now_us())
+                kept_as = put_in_place(path, growing, world.clock.now_us())
         finally:
             _remove(growing)
     return Outcome(
@@ -124,25 +124,25 @@ async def _fill(
     return report
 
 
-def _replace(path: Path, growing: Path, now_us: int) -> Path | None:
-    """Put the new ledger in the old one's place; return where the old one went."""
-    kept: Path | None = None
-    if path.exists():
-        kept = path.with_name(f"{path.name}.before-recovery-{now_us // 1_000_000}")
-        for suffix in _SUFFIXES[1:] + _SUFFIXES[:1]:
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(f"{path}{suffix}", f"{kept}{suffix}")
-    else:
-        for suffix in _SUFFIXES[1:]:  # of no file any more
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{path}{suffix}")
+def put_in_place(path: Path, growing: Path, now_us: int) -> Path | None:
+    """Put the new ledger in the old one's place; return where the old one went.
+
+    The file itself goes first: who dies in between leaves no ledger at all, which the
+    next start notices, and never one without its log, which would be an older one.
+    """
+    kept = path.with_name(f"{path.name}.before-recovery-{now_us // 1_000_000}")
+    has_kept = False
+    for suffix in _SUFFIXES:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(f"{path}{suffix}", f"{kept}{suffix}")
+            has_kept = True
     os.rename(growing, path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-    return kept
+    return kept if has_kept else None
 
 
 def _remove(growing: Path) -> None:

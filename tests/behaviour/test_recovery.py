@@ -2,10 +2,12 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 import trio
 
+from s3o.daemon.recover import put_in_place
 from s3o.model.names import BackendName
 from s3o.services import ledger_backup
 from s3o.services.recovery import RecoveryError
@@ -439,3 +441,22 @@ async def test_bucket_made_while_a_snapshot_was_written(
 
         assert before(service) == recovered.objects()
         assert 41 == recovered.report.base.objects
+
+
+def test_ledger_never_stands_there_without_its_log(tmp_path: Path) -> None:
+    """Whoever dies between two renames leaves no ledger rather than an older one."""
+    path, growing = tmp_path / "ledger.db", tmp_path / "ledger.db.recovering"
+    for name in (path, f"{path}-wal", growing):
+        Path(name).write_text("old" if name != growing else "new")
+    in_the_way = tmp_path / "ledger.db.before-recovery-1-wal"
+    in_the_way.mkdir()
+    with pytest.raises(OSError):
+        put_in_place(path, growing, 1_000_000)
+    assert not path.exists()
+
+    in_the_way.rmdir()
+    kept = put_in_place(path, growing, 1_000_000)
+    assert kept is not None
+    assert ("new", "old") == (path.read_text(), kept.read_text())
+    assert "old" == Path(f"{kept}-wal").read_text()
+    assert not Path(f"{path}-wal").exists()
