@@ -21,6 +21,9 @@ from s3o.model.values import Checksum, LocationState, ObjectFacts, StoredObject
 
 OLDER = "recover_older"
 UNKNOWN_PART = "recover_part_of_unknown_upload"
+UNREAD = "recover_unread"
+INCOMPLETE = "recover_incomplete"
+FOR_A_PERSON = frozenset({UNKNOWN_PART, UNREAD, INCOMPLETE})  # no garbage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +283,8 @@ async def _displace(
             reason=OLDER,
         )
         if is_doubtful:
-            await bury(tx, discard, "other bytes of its object are missing", now_us)
+            rest = replace(discard, reason=INCOMPLETE)
+            await bury(tx, rest, "other bytes of its object are missing", now_us)
         else:
             await enqueue(tx, discard, QuotaMoves(), now_us)
     await tx.run("forget_locations", version_id=version.version_id)

@@ -17,6 +17,7 @@ from s3o.ledger.dead_letters import (
     write_off,
 )
 from s3o.ledger.ledger import Ledger
+from s3o.ledger.recovery_candidates import FOR_A_PERSON
 from s3o.ledger.seam import Tx
 from s3o.model.facts import QueueObserved
 from s3o.model.limits import DEAD_LETTER_BATCH
@@ -27,7 +28,10 @@ Settle = Callable[[Tx, int], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which letters: those ids, or all; of one backend, or of any ("")."""
+    """Which letters: those ids, or all; of one backend, or of any ("").
+
+    What a recovery kept for a person may be an object's only bytes: all leaves it out.
+    """
 
     ids: tuple[int, ...] = ()
     is_all: bool = False
@@ -35,7 +39,8 @@ class Chosen:
 
     def means(self, letter: DeadLetter) -> bool:
         """Whether the letter is one of them."""
-        is_named = self.is_all or letter.id in self.ids
+        is_garbage = letter.reason not in FOR_A_PERSON
+        is_named = (self.is_all and is_garbage) or letter.id in self.ids
         return is_named and self.backend in ("", letter.backend)
 
 

@@ -44,7 +44,6 @@ from s3o.wire.digests import Hasher
 from s3o.wire.record import RecordedBlob, parse_record
 
 AT_ONCE = 16  # blobs that are read side by side
-UNREAD = "recover_unread"
 
 
 @dataclass(slots=True)
@@ -137,7 +136,7 @@ class Survey:
                     key=name.key or NO_KEY,
                     storage_key=storage_key,
                     size_bytes=blob.stored_bytes,
-                    reason=UNREAD,
+                    reason=candidates.UNREAD,
                 )
                 await self._bury(found, "nobody could ask what it is")
                 return
@@ -175,7 +174,7 @@ class Survey:
             key=place[1],
             storage_key=storage_key,
             size_bytes=info.stored_bytes,
-            reason=UNREAD,
+            reason=candidates.UNREAD,
         )
         known = await self._ledger.read(
             partial(
