@@ -230,7 +230,7 @@ class Drains:
 
         async def move(row: CopyRow) -> None:
             async with limiter:
-                if not self._stopping.is_set():
+                if not self._stopping.is_set() and self._may_destroy():
                     work.count(row, await self._mover.move(row))
 
         async with trio.open_nursery() as nursery:

@@ -151,7 +151,7 @@ class OverReplicationCleaner:
 
         async def work(mark: BlobMark) -> None:
             async with limiter:
-                if not self._stopping.is_set():
+                if not self._stopping.is_set() and self._may_destroy():
                     await self._clean_one(mark, rules, done)
 
         async with trio.open_nursery() as nursery:

@@ -203,7 +203,7 @@ class Removal:
     async def _remove_locations(self, name: BackendName) -> int:
         """Take what may go; return how many locations are kept."""
         kept, after = 0, ""
-        while not self._stopping.is_set():
+        while self._may_go_on():
             batch: LocationBatch = await self._ledger.write(
                 partial(
                     steps.remove_locations,
@@ -239,7 +239,7 @@ class Removal:
     async def _repeat(self, step: Step[int]) -> int:
         """Run a step until it finds nothing more; return how much it found."""
         total = 0
-        while not self._stopping.is_set():
+        while self._may_go_on():
             count = await self._ledger.write(step)
             total += count
             if count == 0:
@@ -254,13 +254,17 @@ class Removal:
     ) -> None:
         """Run a step page by page."""
         after: str | None = ""
-        while after is not None and not self._stopping.is_set():
+        while after is not None and self._may_go_on():
             found_after = after
 
             async def run(tx: Tx, after: str = found_after) -> tuple[int, str | None]:
                 return await step(tx, name, after, limit, self._clock.now_us())
 
             _, after = await self._ledger.write(run)
+
+    def _may_go_on(self) -> bool:
+        """Whether another step may be taken; the gate may close at any time."""
+        return self._may_destroy() and not self._stopping.is_set()
 
     async def _finish(self, drain: Drain, kept: int) -> RemovalStatus:
         """End the removal, or say what it waits for."""

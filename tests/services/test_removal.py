@@ -330,3 +330,28 @@ async def test_nothing_is_removed_while_the_ledger_may_be_old(
     with pytest.raises(DrainConflict):
         await movers.removal.remove(ONE, purge=True)
     assert [] == await movers.list_drains()
+
+
+class _Closing:
+    """A gate that closes after it was asked a few times."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    def __bool__(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
+
+async def test_a_purge_stops_where_the_ledger_turns_out_to_be_old(
+    movers: Movers, autojump_clock: MockClock
+) -> None:
+    """A backend may answer late, and know more than the ledger."""
+    house = movers.house
+    await house.put(b"cat")
+    movers.may_destroy = _Closing(2)  # type: ignore[assignment]
+    status = await movers.removal.remove(ONE, purge=True)
+
+    assert not status.is_removed
+    assert b"cat" == await house.get()
+    assert [] == await house.complaints()
