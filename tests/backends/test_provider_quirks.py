@@ -4,11 +4,15 @@ The right profile must make the round trip of everything that its traits promise
 wrong one must fail, or the quirk would not be there and the profile not needed.
 """
 
+import posixpath
+
 import pytest
+from trio.testing import MockClock
 
 from s3o.backends.profiles import PROFILES, choose_profile
 from s3o.model import limits
 from s3o.model.errors import BackendRefused, BlobMissing
+from s3o.model.names import StorageKey
 from s3o.model.values import BlobHeaders, Interval, Traits
 from tests.contract.factories import CountingMeter
 from tests.contract.subject import PLAIN, name_of
@@ -348,6 +352,111 @@ async def test_wrong_region_is_refused_by_name() -> None:
     assert "expecting 'garage'" in refused.value.reason
 
 
+@pytest.mark.parametrize(
+    "server", ["localstack", "versitygw", "s3mock", "s3s-fs", "s3proxy"]
+)
+async def test_stranger_makes_the_whole_round_trip(
+    autojump_clock: MockClock, server: str
+) -> None:
+    """Strict, permissive, named by paths or slow: the client sees no difference.
+
+    LocalStack takes a key of 12 digits for an account's number.
+    """
+    async with open_provider(
+        CountingMeter(), "aws", STRANGERS[server], access_key_id="000000000012"
+    ) as provider:
+        backend = provider.backend
+        await put(provider, len(LARGE), 5)
+        upload_id, parts = await send_parts(provider, MIN, 7)
+        page = await backend.list_uploads("")
+        native = await backend.list_parts(TARGET, upload_id)
+        await backend.complete_upload(TARGET, upload_id, parts)
+
+        assert [upload_id] == [upload.upload_id for upload in page.uploads]
+        assert parts == [(part.number, part.etag) for part in native]
+        assert LARGE == await read(provider)
+        assert LARGE[70_000:90_001] == await read(provider, Interval(70_000, 90_001))
+        listed = {blob.name for blob in (await backend.list_page("")).blobs}
+        assert {NAME, OTHER} <= listed, "of late listings the last change is missing"
+        outcomes = await backend.delete([NAME, OTHER, TARGET])
+        assert [None] * 3 == [outcome.error for outcome in outcomes]
+        assert {} == provider.server.bucket.versions
+
+
+@pytest.mark.parametrize("server", ["versitygw", "s3s-fs", "rclone"])
+async def test_names_that_paths_cannot_be_are_refused_definitely(server: str) -> None:
+    """What our names never are, so nobody but who imports may see it."""
+    quirks = {**PROVIDERS, **STRANGERS}[server]
+    async with open_provider(CountingMeter(), "aws", quirks) as provider:
+        backend = provider.backend
+        await backend.put(StorageKey("film"), BytesSource(b"x"), PLAIN)
+        await backend.put(StorageKey("folder/film"), BytesSource(b"x"), PLAIN)
+        for name in ("film/reel", "folder"):
+            with pytest.raises(BackendRefused) as refused:
+                await backend.put(StorageKey(name), BytesSource(b"x"), PLAIN)
+            assert (409, True) == (refused.value.status, refused.value.is_definite)
+
+        assert ["film", "folder/film"] == list(provider.server.bucket.versions)
+
+
+@pytest.mark.parametrize(("server", "status"), [("versitygw", 400), ("s3s-fs", 500)])
+async def test_long_name_is_refused_by_who_names_files_by_it(
+    server: str, status: int
+) -> None:
+    """A server's own fault is believed less: something may lie there."""
+    async with open_provider(CountingMeter(), "aws", STRANGERS[server]) as provider:
+        long = StorageKey("n" * 256 if status == 400 else f"{'n' * 160}/x!w")
+        with pytest.raises(BackendRefused) as refused:
+            await provider.backend.put(long, BytesSource(b"x"), PLAIN)
+
+        expected = (status, status == 400)
+        assert expected == (refused.value.status, refused.value.is_definite)
+
+
+@pytest.mark.parametrize("name", ["photos//a", "photos/./a", "photos/b/../a"])
+async def test_rclone_changes_names_that_are_not_canonical(name: str) -> None:
+    """So no name of ours has an empty or a dotted segment."""
+    async with open_provider(
+        CountingMeter(), "rclone", PROVIDERS["rclone"]
+    ) as provider:
+        await provider.backend.put(StorageKey(name), BytesSource(b"x"), PLAIN)
+
+        page = await provider.backend.list_page("")
+        assert ["photos/a"] == [blob.name for blob in page.blobs]
+        for key in (name, f"{name}/", f"{name}/.."):
+            ours = name_of(key)
+            assert ours == posixpath.normpath(ours)
+
+
+@pytest.mark.parametrize("size", [5, len(LARGE)])
+async def test_damage_that_a_permissive_provider_takes_shows_in_its_etag(
+    size: int,
+) -> None:
+    """Who looks at no digest still tells of what it has, and whoever sent it sees."""
+    async with open_provider(
+        CountingMeter(), "aws", STRANGERS["s3mock"], access_key_id="anyone"
+    ) as provider:
+        provider.server.secret = "another"
+        provider.server.garbled.add("PutObject")
+        source = BytesSource(LARGE[:size])
+        receipt = await provider.backend.put(NAME, source, PLAIN)
+
+        assert receipt.etag_is_md5
+        assert source.digests.md5 != receipt.etag
+        assert set() == provider.server.garbled
+
+
+@pytest.mark.parametrize("size", [5, len(LARGE)])
+async def test_damage_is_refused_by_who_looks_at_signatures(size: int) -> None:
+    """The bytes are signed, whole or chunk by chunk."""
+    async with open_provider(CountingMeter(), "aws", PROVIDERS["aws"]) as provider:
+        provider.server.garbled.add("PutObject")
+        with pytest.raises(BackendRefused):
+            await provider.backend.put(NAME, BytesSource(LARGE[:size]), PLAIN)
+
+        assert {} == provider.server.bucket.versions
+
+
 # ---- what our client never does: the provider itself must refuse it
 
 
@@ -394,3 +503,23 @@ async def test_wrong_secret_is_refused() -> None:
             await put(provider, len(LARGE))
 
     assert "SignatureDoesNotMatch" == refused.value.code
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"content_length": "1", "content_md5": "none"}, "InvalidDigest"),
+        ({"content_length": "1", "content_md5": "AAAA"}, "InvalidDigest"),
+        ({}, "MissingContentLength"),
+    ],
+)
+def test_ill_formed_header_is_refused_by_who_is_strict(
+    fields: dict[str, str], code: str
+) -> None:
+    """LocalStack and versitygw."""
+    server = S3Server(access_key_id="AKID", secret="s", quirks=STRANGERS["localstack"])
+    server.check("PutObject", request_with("PUT", "/bucket/x", content_length="1"))
+    with pytest.raises(Refusal) as refused:
+        server.check("PutObject", request_with("PUT", "/bucket/x", **fields))
+
+    assert code == refused.value.code

@@ -111,7 +111,11 @@ async def open_provided(
     async with trio.open_nursery() as nursery:
         network = MemoryNetwork(nursery)
         for name, server in servers.items():
-            network.listen(f"{name}.example", 80, server.serve)
+            if server.quirks.refuses_s:
+                nursery.start_soon(_listen_later, network, name, server)
+            else:
+                server.start()
+                network.listen(f"{name}.example", 80, server.serve)
 
         async def build(
             settings: Settings, observer: Observer, clock: Clock, entropy: Entropy
@@ -121,3 +125,9 @@ async def open_provided(
         async with run_service(settings, build, {}) as service:
             yield Provided(service=service, servers=servers)
         nursery.cancel_scope.cancel()
+
+
+async def _listen_later(network: MemoryNetwork, name: str, server: S3Server) -> None:
+    await trio.sleep(server.quirks.refuses_s)
+    server.start()
+    network.listen(f"{name}.example", 80, server.serve)

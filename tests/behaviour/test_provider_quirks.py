@@ -1,12 +1,16 @@
 """Providers' quirks as a client of the whole service does not notice them."""
 
+import re
+from urllib.parse import quote, unquote_plus
+
 import pytest
+import trio
 from trio.testing import MockClock
 
 from s3o.model import limits
 from tests.behaviour.multipart import manifest, tag
 from tests.behaviour.providers import Provided, open_provided
-from tests.fakes.s3_quirks import PROVIDERS
+from tests.fakes.s3_quirks import PROVIDERS, STRANGERS
 from tests.fakes.s3_server import S3Fault
 from tests.fakes.sources import pattern
 
@@ -43,10 +47,9 @@ async def test_upload_that_leaves_a_part_out_is_completed(
         await provided.settle(autojump_clock)
 
 
-async def upload(provided: Provided) -> bytes:
+async def upload(provided: Provided, path: str = "/photos/film") -> bytes:
     """Send three parts, the first one twice, leave the second out; read the object."""
     provided.servers["near"].plant("UploadPart", S3Fault.NO_LENGTH)
-    path = "/photos/film"
     created = await provided.insist("POST", path, (("uploads", ""),))
     upload_id = ("uploadId", tag(created.text, "UploadId"))
     etags = {}
@@ -59,3 +62,185 @@ async def upload(provided: Provided) -> bytes:
     assert 200 == ended.status, ended.text
     assert b"<Error>" not in ended.body, ended.text
     return (await provided.insist("GET", path)).body
+
+
+# ---- servers that are files, slow, permissive, or strict
+
+PATHS = ("rclone", "s3s-fs", "versitygw")
+NAMED = {**PROVIDERS, **STRANGERS}
+# Each in the way of another, of a path, of a file's name, or of a listing.
+KEYS = (
+    *("a", "a/", "a//", "a/b", "a/b/", "a/b/c", "/a", "//", "/", "A", "A/b"),
+    *(".", "..", "./a", "../a", "a/../a", "a/./b", "a/..", "...", ".s3o/a"),
+    *("a!b", "a=b", "a=2Fb", "a\x01b", "a\nb", "a\x7f", "\\", "a:b", 'a*?<>|"'),
+    *("ünïcödé", "u\u0308", "\U0001f600/\ufffd", "a b", "a+b", "a%2Fb", "con", "a."),
+)
+
+
+def path_of(key: str) -> str:
+    """Return a key's path; service.ask escapes it."""
+    return f"/photos/{key}"
+
+
+async def keys_of(provided: Provided) -> list[str]:
+    """What a client's listing says there is, page after page."""
+    found: list[str] = []
+    token: tuple[tuple[str, str], ...] = ()
+    while True:
+        query = (("list-type", "2"), ("encoding-type", "url"), ("max-keys", "7"))
+        page = await provided.insist("GET", "/photos", (*query, *token))
+        assert 200 == page.status, page.text
+        found += [
+            unquote_plus(key) for key in re.findall("<Key>(.*?)</Key>", page.text)
+        ]
+        if "<IsTruncated>true" not in page.text:
+            return found
+        token = (("continuation-token", tag(page.text, "NextContinuationToken")),)
+
+
+@pytest.mark.parametrize("server", PATHS)
+async def test_every_key_is_kept_where_names_are_paths(
+    autojump_clock: MockClock, server: str
+) -> None:
+    """`a` beside `a/b`, dots, slashes and control characters: keys are no names."""
+    profile = server if server in PROVIDERS else "aws"
+    async with open_provided({"near": (profile, NAMED[server])}, QUIET) as provided:
+        for key in KEYS:
+            put = await provided.service.ask("PUT", path_of(key), body=key.encode())
+            assert 200 == put.status, (key, put.text)
+        for key in KEYS:
+            got = await provided.service.ask("GET", path_of(key))
+            assert (200, key.encode()) == (got.status, got.body), key
+        assert sorted(KEYS, key=str.encode) == await keys_of(provided)
+        await provided.settle(autojump_clock)
+        for key in KEYS[::2]:
+            deleted = await provided.service.ask("DELETE", path_of(key))
+            assert 204 == deleted.status, key
+        await provided.settle(autojump_clock)
+
+        assert sorted(KEYS[1::2], key=str.encode) == await keys_of(provided)
+        assert len(KEYS[1::2]) == len(provided.servers["near"].bucket.versions)
+
+
+@pytest.mark.parametrize("server", ["rclone", "versitygw"])
+@pytest.mark.parametrize("unit", ["k", "k/", "/", "ü", "\x01", "."])
+async def test_longest_keys_are_kept_where_segments_are_short(
+    autojump_clock: MockClock, server: str, unit: str
+) -> None:
+    """1024 bytes of each, written whole, copied and sent in parts."""
+    key = unit * (1024 // len(unit.encode()))
+    profile = server if server in PROVIDERS else "aws"
+    async with open_provided({"near": (profile, NAMED[server])}, QUIET) as provided:
+        put = await provided.service.ask("PUT", path_of(key), body=b"long")
+        assert 200 == put.status, put.text
+        copied = await provided.service.ask(
+            "PUT",
+            path_of(key[:-4]),
+            headers={"x-amz-copy-source": quote(f"photos/{key}", safe="")},
+        )
+        assert 200 == copied.status, copied.text
+        for name in (key, key[:-4]):
+            assert b"long" == (await provided.service.ask("GET", path_of(name))).body
+        assert PART + b"end" == await upload(provided, path_of(key[:-2]))
+        await provided.settle(autojump_clock)
+
+
+async def test_name_over_a_sidecars_is_refused_or_kept_elsewhere(
+    autojump_clock: MockClock,
+) -> None:
+    """s3s-fs alone: 503 and nothing is lost; with another provider: it goes there."""
+    path = path_of("k" * 150)
+    weak = {"near": ("aws", STRANGERS["s3s-fs"])}
+    async with open_provided(weak, QUIET) as provided:
+        refused = await provided.service.ask("PUT", path, body=b"x")
+        short = await provided.insist("PUT", path_of("k"), body=b"x")
+
+        assert ((503, "SlowDown"), 200) == (
+            (refused.status, refused.code),
+            short.status,
+        )
+        assert 404 == (await provided.service.ask("GET", path)).status
+        await provided.settle(autojump_clock)
+    both = {**weak, "far": ("aws", PROVIDERS["aws"])}
+    async with open_provided(both, QUIET) as provided:
+        put = await provided.service.ask("PUT", path, body=b"x")
+
+        assert 200 == put.status, put.text
+        assert b"x" == (await provided.service.ask("GET", path)).body
+        await provided.settle(autojump_clock)
+
+
+async def test_provider_that_comes_up_late_is_waited_for(
+    autojump_clock: MockClock,
+) -> None:
+    """SeaweedFS: the service starts before it, and says "later" until it is there."""
+    slow = {"near": ("aws", STRANGERS["seaweedfs"])}
+    async with open_provided(slow, QUIET) as provided:
+        refused = await provided.service.ask("PUT", "/photos/a", body=b"x")
+        await trio.sleep(25.0)
+        unready = await provided.service.ask("PUT", "/photos/a", body=b"x")
+        ready = await provided.insist("PUT", "/photos/a", body=b"x")
+
+        assert [503, 503, 200] == [refused.status, unready.status, ready.status]
+        assert b"x" == (await provided.service.ask("GET", "/photos/a")).body
+        await provided.settle(autojump_clock)
+
+
+async def test_condition_is_answered_by_us_and_sent_to_nobody(
+    autojump_clock: MockClock,
+) -> None:
+    """Who answers conditions and who ignores them make no difference."""
+    async with open_provided({"near": ("aws", PROVIDERS["aws"])}, QUIET) as provided:
+        once = {"if-none-match": "*"}
+        answers = [
+            await provided.service.ask("PUT", "/photos/a", headers=once, body=body)
+            for body in (b"first", b"second")
+        ]
+        assert [200, 412] == [answer.status for answer in answers]
+        assert b"first" == (await provided.service.ask("GET", "/photos/a")).body
+        sent = [request.fields for _, request in provided.servers["near"].requests]
+        assert not [
+            fields for fields in sent if {"if-match", "if-none-match"} & {*fields}
+        ]
+        await provided.settle(autojump_clock)
+
+
+@pytest.mark.parametrize("body", [b"small", PART], ids=["small", "large"])
+async def test_damage_that_the_provider_takes_is_not_acknowledged(
+    autojump_clock: MockClock, body: bytes
+) -> None:
+    """S3Mock looks at no digest and no signature; what it has is compared here."""
+    lax = {"near": ("aws", STRANGERS["s3mock"])}
+    async with open_provided(lax, QUIET) as provided:
+        await provided.service.ask("PUT", "/photos/a", body=b"old")
+        server = provided.servers["near"]
+        server.garbled.add("PutObject")
+        damaged = await provided.service.ask("PUT", "/photos/a", body=body)
+        kept = await provided.service.ask("GET", "/photos/a")
+        again = await provided.insist("PUT", "/photos/a", body=body)
+
+        assert set() == server.garbled
+        assert (503, b"old", 200) == (damaged.status, kept.body, again.status)
+        assert body == (await provided.service.ask("GET", "/photos/a")).body
+        await provided.settle(autojump_clock)
+
+
+@pytest.mark.parametrize("server", ["localstack", "s3mock", "s3proxy", "versitygw"])
+async def test_life_of_an_object_on_a_stranger(
+    autojump_clock: MockClock, server: str
+) -> None:
+    """Uploaded, copied, overwritten and deleted; a late listing proves no loss."""
+    async with open_provided({"near": ("aws", STRANGERS[server])}, QUIET) as provided:
+        assert PART + b"end" == await upload(provided)
+        headers = {"x-amz-copy-source": "photos/film"}
+        copied = await provided.service.ask("PUT", "/photos/copy", headers=headers)
+        assert 200 == copied.status, copied.text
+        put = await provided.service.ask("PUT", "/photos/film", body=b"new")
+        assert 200 == put.status, put.text
+        assert PART + b"end" == (await provided.insist("GET", "/photos/copy")).body
+        await provided.settle(autojump_clock)
+        await provided.service.ask("DELETE", "/photos/copy")
+        await provided.settle(autojump_clock)
+
+        assert b"new" == (await provided.insist("GET", "/photos/film")).body
+        assert ["film"] == await keys_of(provided)

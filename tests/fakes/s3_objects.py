@@ -66,7 +66,8 @@ def encoding(request: Request, quirks: Quirks) -> str:
 
 def put_object(bucket: Bucket, quirks: Quirks, request: Request) -> Answer:
     """PutObject."""
-    check_md5(request.body, request)
+    if not quirks.is_permissive:
+        check_md5(request.body, request)
     blob = bucket.make(request.body, kept_fields(request))
     bucket.add(request.key, blob)
     return Answer(fields={"ETag": f'"{blob.etag}"', **version_fields(blob)})

@@ -37,20 +37,21 @@ async def open_provider(
     quirks: Quirks | None = None,
     name: str = "near",
     region: str = "us-east-1",
+    access_key_id: str = _ACCESS_KEY_ID,
 ) -> AsyncIterator[Provider]:
     """Open a provider with quirks, and a client of profile's ways."""
     settings = S3Settings(
         name=BackendName(name),
         endpoint="http://s3.example",
         bucket="bucket",
-        access_key_id=_ACCESS_KEY_ID,
+        access_key_id=access_key_id,
         secret_access_key=_SECRET,
         region=region,
         is_path_style=True,
         profile=profile,
     )
     server = S3Server(
-        access_key_id=_ACCESS_KEY_ID, secret=_SECRET, quirks=quirks or Quirks()
+        access_key_id=access_key_id, secret=_SECRET, quirks=quirks or Quirks()
     )
     async with trio.open_nursery() as nursery:
         network = MemoryNetwork(nursery)

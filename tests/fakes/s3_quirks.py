@@ -19,6 +19,13 @@ class Quirks:
     ETag. has_counted_etags: a joined object's ETag ends with the number of its parts.
     region: the only one that is accepted, "": any. metadata_bytes: of all x-amz-meta-*,
     names and values.
+    is_strict: a header that is ill-formed, or a document without an MD5, is refused.
+    is_permissive: neither signatures nor digests are looked at. names_are_paths: of
+    files, so no blob is another one's folder; segment_bytes of each, 0: any.
+    has_sidecars: a file whose name holds the whole name in base64 lies beside each.
+    cleans_names: `//` and dots are taken out of names. latency_s: before each answer.
+    lists_late: the last change is never listed. refuses_s, unready_s: from its start,
+    connections are refused and then answered with 503.
     """
 
     needs_content_md5_on_delete: bool = False
@@ -47,6 +54,16 @@ class Quirks:
     part_copy_root: str = "CopyPartResult"
     no_upload_code: str = "NoSuchUpload"
     metadata_bytes: int = 2048
+    is_strict: bool = False
+    is_permissive: bool = False
+    names_are_paths: bool = False
+    segment_bytes: int = 0
+    has_sidecars: bool = False
+    cleans_names: bool = False
+    latency_s: float = 0.0
+    lists_late: bool = False
+    refuses_s: float = 0.0
+    unready_s: float = 0.0
 
 
 PROVIDERS: dict[str, Quirks] = {
@@ -80,6 +97,9 @@ PROVIDERS: dict[str, Quirks] = {
         has_versioning_query=False,
         copies_keep_metadata=True,
         capitalises_metadata=True,
+        cleans_names=True,
+        names_are_paths=True,
+        segment_bytes=255,
         create_root="InitiateMultipartUpload",
     ),
     # Nobody we know: the worst of all.
@@ -109,4 +129,16 @@ STRANGERS: dict[str, Quirks] = {
     "s3rver": Quirks(has_counted_etags=False),
     # (minio) Garage: its region has a name, and it never heard of versions.
     "garage": Quirks(region="garage", has_versioning_query=False),
+    # (aws) LocalStack: stricter than those that are not for tests.
+    "localstack": Quirks(is_strict=True, needs_content_md5_on_delete=True),
+    # (aws) versitygw over a file system.
+    "versitygw": Quirks(is_strict=True, names_are_paths=True, segment_bytes=255),
+    # (aws) SeaweedFS: its parts come up one by one.
+    "seaweedfs": Quirks(refuses_s=20.0, unready_s=20.0),
+    # (aws) S3Mock: takes whatever comes.
+    "s3mock": Quirks(is_permissive=True),
+    # (aws) s3s-fs: metadata lie in a file beside the blob's.
+    "s3s-fs": Quirks(names_are_paths=True, segment_bytes=255, has_sidecars=True),
+    # (aws) s3proxy with its middlewares for latency and for eventual consistency.
+    "s3proxy": Quirks(latency_s=2.0, lists_late=True),
 }

@@ -25,12 +25,14 @@ from tests.fakes.s3_objects import (
 )
 from tests.fakes.s3_quirks import Quirks
 from tests.fakes.s3_store import Bucket
+from tests.fakes.s3_strictness import check_form, check_name, renamed
 from tests.fakes.s3_wire import (
     Answer,
     Connection,
     Refusal,
     Request,
     error_answer,
+    unframed,
     verify,
 )
 
@@ -75,6 +77,9 @@ class S3Server:
         )
         self.requests: list[tuple[str, Request]] = []
         self.faults: dict[str, deque[S3Fault]] = defaultdict(deque)
+        #: operations whose next body is not what arrives
+        self.garbled: set[str] = set()
+        self.ready_at = 0.0
 
     def plant(self, operation: str, *faults: S3Fault) -> None:
         """Let the next calls of operation go wrong, one fault each."""
@@ -83,6 +88,10 @@ class S3Server:
     def count(self, operation: str) -> int:
         """How often operation was called."""
         return sum(name == operation for name, _ in self.requests)
+
+    def start(self) -> None:
+        """Begin to come up."""
+        self.ready_at = trio.current_time() + self.quirks.unready_s
 
     async def serve(self, stream: MemoryStream) -> None:
         """Serve one connection to its end."""
@@ -97,14 +106,28 @@ class S3Server:
                 stream.abort()
                 return
             request.body = await connection.read_body()
+            if operation in self.garbled:
+                self.garbled.remove(operation)
+                request.body = _garble(request.body)
+            await trio.sleep(self.quirks.latency_s)
             answer = self._planned(request, fault) or self._work(operation, request)
             if not await self._send(stream, answer, fault):
                 return
 
     def _work(self, operation: str, request: Request) -> Answer:
+        if self.quirks.unready_s and trio.current_time() < self.ready_at:
+            return _for_method(request, Answer(status=503, body=b"warming up"))
         try:
             self.check(operation, request)
-            request.body = verify(request, self.access_key_id, self.secret)
+            if self.quirks.is_permissive:
+                request.body = unframed(request)
+            else:
+                request.body = verify(request, self.access_key_id, self.secret)
+            request = renamed(self.quirks, request)
+            check_name(self.bucket, self.quirks, operation, request)
+            if self.quirks.lists_late and operation == "ListObjectsV2":
+                late = self.bucket.before
+                return list_objects(self.bucket, self.quirks, request, late)
             return OPERATIONS[operation](self.bucket, self.quirks, request)
         except Refusal as refusal:
             return _for_method(
@@ -114,6 +137,10 @@ class S3Server:
     def check(self, operation: str, request: Request) -> None:
         """Refuse what this provider does not take."""
         quirks, fields = self.quirks, request.fields
+        if quirks.is_permissive:
+            return
+        if quirks.is_strict:
+            check_form(request)
         scope = f"/{quirks.region}/s3/aws4_request"
         if quirks.region and scope not in fields.get("authorization", ""):
             raise Refusal(
@@ -204,6 +231,12 @@ def _for_method(request: Request, answer: Answer) -> Answer:
     if request.method == "HEAD":
         answer.body, answer.length = b"", answer.length or 0
     return answer
+
+
+def _garble(body: bytes) -> bytes:
+    """Return body with one bit of its last byte but 200 turned; never of framing."""
+    at = max(0, len(body) - 200)
+    return body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
 
 
 def _falsify(answer: Answer) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 
+from s3o.model.errors import SignatureMismatch
 from s3o.net.memory import MemoryStream
 from s3o.net.streams import ConnectionBroken
 from s3o.wire.aws_chunked import Decoder, Form
@@ -156,10 +157,26 @@ def verify(request: Request, access_key_id: str, secret: str) -> bytes:
         decoder = Decoder(
             Form.SIGNED, int(fields["x-amz-decoded-content-length"]), signer=signer
         )
-        pieces = decoder.feed(request.body)
-        decoder.finish()
+        try:
+            pieces = decoder.feed(request.body)
+            decoder.finish()
+        except SignatureMismatch:
+            raise Refusal(403, "SignatureDoesNotMatch") from None
         return b"".join(pieces)
     digest = hashlib.sha256(request.body).hexdigest()
     if payload not in (_UNSIGNED, digest):
         raise Refusal(400, "XAmzContentSHA256Mismatch")
     return request.body
+
+
+def unframed(request: Request) -> bytes:
+    """Return the body without its framing, as who looks at no signature does."""
+    if request.fields["x-amz-content-sha256"] != Form.SIGNED:
+        return request.body
+    rest, pieces = request.body, []
+    while rest:
+        head, _, rest = rest.partition(b"\r\n")
+        size = int(head.partition(b";")[0], 16)
+        pieces.append(rest[:size])
+        rest = rest[size + 2 :]
+    return b"".join(pieces)
