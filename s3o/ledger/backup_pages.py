@@ -24,6 +24,7 @@ OBJECT_COLUMNS = (
 LOCATION_COLUMNS = (
     *("blob", "backend_name", "storage_key", "backend_version", "backend_etag"),
     *("stored_bytes", "stored_digest", "origin", "created_at", "verified_at"),
+    "state",
 )
 TOMBSTONE_COLUMNS = ("bucket_id", "key", "sequence", "created_at")
 BUCKET_COLUMNS = ("id", "name", "versioning", "created_at", "owner", "config")

@@ -243,6 +243,8 @@ async def mark_copy(
         now_us=now_us,
         storage_key=expect,
     )
+    if changed:  # whoever recovers the ledger must doubt the bytes as well
+        await tx.run("touch_version", version_id=version_id)
     return changed == 1
 
 

@@ -118,6 +118,8 @@ async def restore_object(
     await tx.run("put_object", **values, now_us=created_at)
     for place in locations:
         given = {name: place[name] for name in LOCATION_COLUMNS}
+        if given.pop("state") != LocationState.LIVE:
+            given["verified_at"] = None  # a listing proves no bytes that were in doubt
         await tx.run(
             "restore_location",
             version_id=told.version_id,

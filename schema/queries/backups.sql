@@ -42,6 +42,11 @@ LIMIT :max_rows;
 INSERT INTO ledger_touched (bucket_id, key) VALUES (:bucket_id, :key)
 ON CONFLICT (bucket_id, key) DO UPDATE SET changes = ledger_touched.changes + 1;
 
+-- name: touch_version
+INSERT INTO ledger_touched (bucket_id, key)
+SELECT bucket_id, key FROM objects WHERE version_id = :version_id
+ON CONFLICT (bucket_id, key) DO UPDATE SET changes = ledger_touched.changes + 1;
+
 -- name: forget_touched
 DELETE FROM ledger_touched
 WHERE bucket_id = :bucket_id AND key = :key AND changes = :changes;
@@ -54,7 +59,7 @@ WHERE (bucket_id, key) NOT IN (SELECT bucket_id, key FROM objects);
 -- name: dump_locations
 SELECT
     blob, backend_name, storage_key, backend_version, backend_etag, stored_bytes,
-    stored_digest, origin, created_at, verified_at
+    stored_digest, origin, created_at, verified_at, state
 FROM object_locations
 WHERE version_id = :version_id
 ORDER BY blob, created_at, backend_name;

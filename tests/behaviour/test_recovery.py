@@ -8,7 +8,9 @@ import pytest
 import trio
 
 from s3o.daemon.recover import put_in_place
+from s3o.ledger.copies import mark_copy
 from s3o.model.names import BackendName
+from s3o.model.values import LocationState
 from s3o.services import ledger_backup
 from s3o.services.recovery import RecoveryError
 from tests.behaviour.multipart import SMALL, Client
@@ -460,3 +462,50 @@ def test_ledger_never_stands_there_without_its_log(tmp_path: Path) -> None:
     assert ("new", "old") == (path.read_text(), kept.read_text())
     assert "old" == Path(f"{kept}-wal").read_text()
     assert not Path(f"{path}-wal").exists()
+
+
+async def test_a_forged_bucket_takes_nobodys_place(autojump_clock: object) -> None:
+    """One record with a higher id must not be enough to forget a bucket."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"1")
+        await back_up(service)
+        await service.ask("PUT", "/photos/b", body=b"2")
+        blobs = service.backends["one"].blobs
+        [name] = [one for one in blobs if "/b!" in one]
+        headers = blobs[name].headers
+        forged = tuple(
+            (header, re.sub(r";b=[^;]+", ";b=77", value))
+            for header, value in headers.record
+        )
+        blobs[name] = dataclasses.replace(
+            blobs[name], headers=dataclasses.replace(headers, record=forged)
+        )
+        recovered = await recover(service)
+
+        assert ["a"] == [row[1] for row in recovered.objects()]
+        assert [(name,)] == recovered.ask("SELECT storage_key FROM cleanup_dlq")
+
+
+async def test_bytes_in_doubt_come_back_in_doubt(autojump_clock: object) -> None:
+    """A listing of the right size proves nothing about a copy that was suspect."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"1")
+        await back_up(service)
+        [(version, key)] = service.connection.execute(
+            "SELECT version_id, storage_key FROM object_locations"
+        )
+        await service.house.ledger.write(
+            lambda tx: mark_copy(
+                tx,
+                version,
+                0,
+                BackendName("one"),
+                LocationState.SUSPECT,
+                1 << 60,
+                key,
+            )
+        )
+        await back_up(service)
+        recovered = await recover(service)
+
+        assert [(None,)] == recovered.ask("SELECT verified_at FROM object_locations")

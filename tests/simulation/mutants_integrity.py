@@ -11,6 +11,7 @@ from s3o.model.errors import BackendError
 from s3o.model.names import BackendName
 from s3o.model.values import Interval, Location, LocationState, StoredObject
 from s3o.objects.blob_check import BlobChecker, Checked, Verdict
+from s3o.objects.blob_source import BlobSource
 from s3o.objects.integrity import Integrity, proof_of
 from s3o.policy.repair import Finding, RepairPlan
 from s3o.services.repair import Repairer
@@ -63,6 +64,8 @@ def repairs_come_from_unproved_copies(patch: pytest.MonkeyPatch) -> None:
         return await look(self, stored, place)
 
     patch.setattr(Repairer, "_look", believe)
+    # What was read from it would be recorded as unproved all the same.
+    patch.setattr(BlobSource, "is_known", property(lambda _self: True))
 
 
 @killed_by("scrub, truncated")

@@ -42,6 +42,7 @@ class Base:
     tombstones: int = 0
     damaged_lines: int = 0
     highest_bucket_id: int = 0
+    bucket_ids: frozenset[int] = frozenset()
     intents: frozenset[StorageKey] = frozenset()
     complaints: list[str] = field(default_factory=list)
 
@@ -104,6 +105,7 @@ class BaseReader:
             ids = frozenset(self._bucket_ids)
             await self._ledger.write(partial(steps.keep_buckets, ids=ids))
             self._base.highest_bucket_id = max(self._base.highest_bucket_id, *ids)
+            self._base.bucket_ids = ids
         self._bucket_ids = set()
 
     async def _apply(self, name: BackupName) -> bool:

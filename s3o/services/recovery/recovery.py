@@ -138,6 +138,7 @@ class Recovery:
             self._report.cluster_id,
             self._report.seen,
             self._say,
+            told=self._report.base.bucket_ids,
         )
         for backend in self._fleet:
             if backend.name in self._without:

@@ -7,7 +7,7 @@ asked or read is kept for a person. Names of other clusters, and names of no sha
 ours, are counted and left alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,6 +17,7 @@ from s3o.backends.guard import Guarded
 from s3o.ledger import recovery as steps
 from s3o.ledger import recovery_candidates as candidates
 from s3o.ledger.backups import NO_BUCKET, NO_KEY
+from s3o.ledger.buckets import find_bucket
 from s3o.ledger.cleanup_rows import Discard
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.recovery import Known
@@ -65,8 +66,17 @@ class Survey:
     """Goes through one backend after the other."""
 
     def __init__(
-        self, ledger: Ledger, clock: Clock, cluster_id: str, seen: Seen, say: Say
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        cluster_id: str,
+        seen: Seen,
+        say: Say,
+        *,
+        told: Collection[int],
     ) -> None:
+        """told: ids of the buckets that the backups tell of."""
+        self._told = told
         self._ledger = ledger
         self._clock = clock
         self._cluster_id = cluster_id
@@ -214,7 +224,11 @@ class Survey:
             is_whole=record.is_whole,
         )
         self._seen.candidates += 1
-        await self._ledger.write(partial(self._note, candidate=candidate, place=place))
+        note = partial(self._note, candidate=candidate, place=place)
+        if not await self._ledger.write(note):
+            reason = f"of another bucket {place[0]!r} than the backups know"
+            self._complain(f"{storage_key} on {backend.name}: {reason}")
+            await self._bury(found, reason)
 
     async def _bury(self, found: Discard, error: str) -> None:
         """Keep it for a person: nothing that was written is garbage on doubt."""
@@ -226,11 +240,19 @@ class Survey:
 
     async def _note(
         self, tx: Tx, candidate: Candidate, place: tuple[BucketName, ObjectKey]
-    ) -> None:
+    ) -> bool:
+        """Note a candidate; False: its bucket is another one than the backups know.
+
+        One record must never be enough to forget a bucket that they tell of.
+        """
         if not await steps.has_bucket(tx, candidate.bucket_id):
+            twin = await find_bucket(tx, place[0])
+            if twin is not None and twin.id in self._told:
+                return False
             now_us = self._clock.now_us()
             await steps.make_bucket(tx, candidate.bucket_id, place[0], now_us)
         await candidates.add_candidate(tx, candidate)
+        return True
 
     async def _read(
         self, backend: Guarded, storage_key: StorageKey, size: int
