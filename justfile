@@ -17,7 +17,7 @@ demo *arguments:
 
 # All tests that need no more than pip brought; under 15 minutes on two cores.
 test *arguments:
-    {{python}} -m pytest -m "not real" {{arguments}}
+    sh tests/run.sh {{python}} {{arguments}}
 
 # The tests to run while typing; under a minute.
 test-fast *arguments:
