@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from s3o.model import limits
+from s3o.model.names import BucketName, ObjectKey, WriteId, make_storage_key
 from tests.behaviour.multipart import manifest, tag
 from tests.behaviour.providers import Provided, open_provided
 from tests.behaviour.service import Answer
@@ -195,3 +196,82 @@ async def test_deleted_bytes_are_gone_in_the_end(
         await provided.settle(autojump_clock)
 
         assert {"near": set()} == provided.known()
+
+
+async def test_part_that_is_copied_is_the_sources(autojump_clock: MockClock) -> None:
+    """The provider's own copy of a part, or the bytes sent after all."""
+    async with open_provided(AWS, EXTRA) as provided:
+        await provided.insist("PUT", "/photos/a", body=PART + b"not copied")
+        for number, fault in enumerate(FAULTS):
+            path = f"/photos/film-{number}"
+            plant(provided, "UploadPartCopy", fault)
+            if not await upload_a_copy(provided, path):
+                assert fault is S3Fault.WRONG_ETAG, "else nothing went wrong for good"
+                assert await upload_a_copy(provided, path)
+            assert PART + b"end" == await read(provided, path), fault
+            await heal(provided, "UploadPartCopy", fault)
+        await provided.settle(autojump_clock)
+
+
+async def upload_a_copy(provided: Provided, path: str) -> bool:
+    """Upload a part copied from /photos/a and one that is sent, or give it up."""
+    created = await provided.insist("POST", path, (("uploads", ""),))
+    upload_id = ("uploadId", tag(created.text, "UploadId"))
+    headers = {
+        "x-amz-copy-source": "photos/a",
+        "x-amz-copy-source-range": f"bytes=0-{len(PART) - 1}",
+    }
+    query = (("partNumber", "1"), upload_id)
+    copied = await provided.insist("PUT", path, query, headers=headers)
+    assert is_success(copied), copied.text
+    query = (("partNumber", "2"), upload_id)
+    sent = await provided.insist("PUT", path, query, body=b"end")
+    body = manifest([(1, tag(copied.text, "ETag")), (2, sent.headers["etag"])])
+    ended = await provided.insist("POST", path, (upload_id,), body=body)
+    if not is_success(ended):
+        assert 503 == ended.status, ended.text
+        assert 204 == (await provided.insist("DELETE", path, (upload_id,))).status
+    return is_success(ended)
+
+
+@pytest.mark.parametrize("operation", ["HeadObject", "ListObjectsV2"])
+async def test_nothing_is_concluded_from_an_answer_that_went_wrong(
+    autojump_clock: MockClock, operation: str
+) -> None:
+    """What is live stays, and what nobody knows goes once it was really seen."""
+    faults = FAULTS + [S3Fault.STALE_LIST] * (operation == "ListObjectsV2")
+    extra = {**EXTRA, "reconcile": {"enabled": True}}
+    async with open_provided(AWS, extra) as provided:
+        bucket = provided.servers["near"].bucket
+        await provided.insist("PUT", "/photos/a", body=OLD)
+        (live,) = bucket.versions
+        for number, fault in enumerate(faults):
+            stray = make_storage_key(
+                BucketName("photos"), ObjectKey("a"), WriteId(f"{number:032x}")
+            )
+            record = bucket.versions[live][-1].fields
+            bucket.add(stray, bucket.make(b"nobody's", record))
+            plant(provided, operation, fault)
+            await pass_days(provided, operation, autojump_clock)
+            await heal(provided, operation, fault)
+
+            assert live in bucket.versions, fault
+            assert OLD == await read(provided, "/photos/a"), fault
+        for _ in range(3):  # to find, to be sure, to delete
+            await pass_days(provided, operation, autojump_clock, hours=25)
+        await provided.settle(autojump_clock)
+
+        assert [live] == list(bucket.versions)
+
+
+async def pass_days(
+    provided: Provided, operation: str, clock: MockClock, hours: int = 100
+) -> None:
+    """Let hours pass, or as many as it takes until operation's faults struck."""
+    faults = provided.servers["near"].faults
+    is_planted = bool(faults[operation])
+    for _ in range(hours):
+        clock.jump(3600.0)
+        await trio.sleep(1.0)
+        if is_planted and not faults[operation]:
+            return
