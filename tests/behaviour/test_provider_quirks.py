@@ -15,7 +15,7 @@ from tests.fakes.s3_server import S3Fault
 from tests.fakes.sources import pattern
 
 pytestmark = pytest.mark.slow
-QUIET = {"ledger_backup": {"enabled": False}}
+QUIET = {"ledger_backup": {"enabled": False}, "reconcile": {"enabled": True}}
 PART = pattern(limits.PART_MIN_BYTES)
 
 
@@ -145,6 +145,27 @@ async def test_longest_keys_are_kept_where_segments_are_short(
         await provided.settle(autojump_clock)
 
 
+@pytest.mark.parametrize("server", ["rclone", "versitygw"])
+async def test_segments_around_a_file_names_limit_are_kept(
+    autojump_clock: MockClock, server: str
+) -> None:
+    """What we add to a name may not make a file's name of it that is too long."""
+    profile = server if server in PROVIDERS else "aws"
+    keys = [
+        "/".join(("k" * size,) * count)
+        for size in (167, 168, 199, 201, 222, 223, 254, 255, 256)
+        for count in (1, 2)
+    ]
+    async with open_provided({"near": (profile, NAMED[server])}, QUIET) as provided:
+        for key in keys:
+            put = await provided.service.ask("PUT", path_of(key), body=key.encode())
+            assert 200 == put.status, (len(key), put.text)
+        for key in keys:
+            got = await provided.service.ask("GET", path_of(key))
+            assert key.encode() == got.body, len(key)
+        await provided.settle(autojump_clock)
+
+
 async def test_name_over_a_sidecars_is_refused_or_kept_elsewhere(
     autojump_clock: MockClock,
 ) -> None:
@@ -241,6 +262,13 @@ async def test_life_of_an_object_on_a_stranger(
         await provided.settle(autojump_clock)
         await provided.service.ask("DELETE", "/photos/copy")
         await provided.settle(autojump_clock)
+        put = await provided.service.ask("PUT", "/photos/last", body=b"not listed")
+        assert 200 == put.status, put.text
+        await provided.settle(autojump_clock)
+        await provided.settle(autojump_clock)
 
         assert b"new" == (await provided.insist("GET", "/photos/film")).body
-        assert ["film"] == await keys_of(provided)
+        assert b"not listed" == (await provided.insist("GET", "/photos/last")).body
+        assert ["film", "last"] == await keys_of(provided)
+        asked = provided.servers["near"].count("HeadObject") > 0
+        assert STRANGERS[server].lists_late == asked, "for who was not listed"

@@ -71,7 +71,8 @@ class Bucket:
 
     def remove(self, name: str, version: str | None) -> None:
         """Delete name, or one version of it."""
-        self.before = self.current()
+        if name in self.versions or self._keeps_versions:
+            self.before = self.current()
         if version is not None:
             kept = [
                 one for one in self.versions.get(name, []) if one.version != version
