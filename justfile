@@ -17,11 +17,11 @@ demo *arguments:
 
 # All tests that need no more than pip brought; under 15 minutes on two cores.
 test *arguments:
-    sh tests/run.sh {{python}} {{arguments}}
+    sh tests/run.sh {{python}} all {{arguments}}
 
 # The tests to run while typing; under a minute.
 test-fast *arguments:
-    {{python}} -m pytest -q -m "not real and not slow" {{arguments}}
+    sh tests/run.sh {{python}} fast {{arguments}}
 
 # Tests against real servers and with clients that apt, npm and Go bring; installs them.
 test-real *arguments:

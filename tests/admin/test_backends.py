@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import trio
 
 from tests.admin.house import Office, opened
@@ -28,6 +29,7 @@ async def clean_up(office: Office) -> None:
         await office.one.services.cleanup.run_once()
 
 
+@pytest.mark.slow
 async def test_a_drain_from_start_to_removal(tmp_path: Path) -> None:
     """With the documented answers."""
     async with opened(several(tmp_path)) as office:
@@ -61,6 +63,7 @@ async def test_a_drain_from_start_to_removal(tmp_path: Path) -> None:
     assert 404 == nobody.status
 
 
+@pytest.mark.slow
 async def test_a_purge_is_shown_before_it_is_done(tmp_path: Path) -> None:
     """And without a purge nothing goes that has no other copy."""
     async with opened(several(tmp_path)) as office:

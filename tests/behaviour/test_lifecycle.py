@@ -1,5 +1,6 @@
 """Lifecycle rules in a whole service: of the file, and of a bucket's owner."""
 
+import pytest
 import trio
 
 from tests.behaviour.multipart import SMALL, Client
@@ -28,6 +29,7 @@ async def status(service: Service, path: str, who: str = "photoskey") -> int:
     return (await service.ask("HEAD", path, who=who)).status
 
 
+@pytest.mark.slow
 async def test_rules_of_the_file_are_relative_to_each_bucket(
     autojump_clock: object,
 ) -> None:
@@ -53,6 +55,7 @@ async def test_rules_of_the_file_are_relative_to_each_bucket(
     assert ([404, 404, 200], [], 1) == (found, complaints, len(blobs))
 
 
+@pytest.mark.slow
 async def test_rules_put_by_the_owner_are_carried_out(autojump_clock: object) -> None:
     """S3's own API; by tag and size, and uploads that nobody completes."""
     condition = (
@@ -110,6 +113,7 @@ async def test_answers_tell_when_an_object_ends(autojump_clock: object) -> None:
                 assert {None} == told
 
 
+@pytest.mark.slow
 async def test_uploads_are_aborted_by_their_rule(autojump_clock: object) -> None:
     """Parts nobody completes cost money; a day is not the sweep's own patience."""
     extra = {

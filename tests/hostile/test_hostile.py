@@ -87,6 +87,7 @@ def test_there_are_enough_cases_and_no_two_of_one_name() -> None:
     assert all(list(module.cases()) for module in MODULES)
 
 
+@pytest.mark.slow
 async def test_all_of_them_in_a_row_leave_no_descriptor_task_or_memory() -> None:
     """One service takes every case; what it holds is what it held before."""
     async with open_service() as service:

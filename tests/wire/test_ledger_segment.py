@@ -133,6 +133,7 @@ def test_going_on_behind_the_end_is_refused():
         read_segment(zlib.compress(text + b"[]\n"))
 
 
+@pytest.mark.slow
 def test_small_lie_cannot_become_a_large_one(monkeypatch):
     """A bomb of compressed blanks, or one line without end, is given up early."""
     monkeypatch.setattr(limits, "SEGMENT_TEXT_BYTES", 1 << 20)
