@@ -272,3 +272,32 @@ async def test_life_of_an_object_on_a_stranger(
         assert ["film", "last"] == await keys_of(provided)
         asked = provided.servers["near"].count("HeadObject") > 0
         assert STRANGERS[server].lists_late == asked, "for who was not listed"
+
+
+async def test_listing_in_another_order_proves_no_loss(
+    autojump_clock: MockClock,
+) -> None:
+    """A walk through folders lists `a/b` before `a!...`: the operator is told."""
+    walker = {"near": ("aws", STRANGERS["walker"])}
+    async with open_provided(walker, QUIET) as provided:
+        keys = ("a", "a/b", "a-b", "a/b/c", "a.b")
+        for key in keys:
+            put = await provided.service.ask("PUT", path_of(key), body=key.encode())
+            assert 200 == put.status, put.text
+        await provided.settle(autojump_clock)
+        found = await provided.service.services.reconciler.reconcile(None)
+
+        (error,) = found.errors
+        assert "the listing does not ascend" in error
+        assert (0, 0) == (found.lost, found.removed)
+        sighted = "SELECT 1 FROM reconcile_findings WHERE sightings > 0"
+        assert [] == provided.service.connection.execute(sighted).fetchall()
+        for key in keys:
+            got = await provided.service.ask("GET", path_of(key))
+            assert key.encode() == got.body, key
+        assert sorted(keys, key=str.encode) == await keys_of(provided)
+        for key in keys:
+            await provided.service.ask("DELETE", path_of(key))
+        await provided.settle(autojump_clock)
+
+        assert {} == provided.servers["near"].bucket.versions

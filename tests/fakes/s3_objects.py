@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import quote, unquote
 
 from s3o.wire.xml_read import parse_xml
@@ -143,6 +144,10 @@ def copy_object(bucket: Bucket, quirks: Quirks, request: Request) -> Answer:
     return Answer(fields=version_fields(blob), body=document("CopyObjectResult", parts))
 
 
+def _path_of(name: str) -> list[str]:
+    return name.split("/")
+
+
 def list_objects(
     bucket: Bucket,
     quirks: Quirks,
@@ -152,13 +157,15 @@ def list_objects(
     """ListObjectsV2, of shown instead of what is there if given."""
     query = request.query
     blobs = bucket.current() if shown is None else shown
-    after = query.get("continuation-token", "").encode()
-    names = [
-        name
-        for name in blobs
-        if name.startswith(query["prefix"]) and name.encode() > after
-    ]
-    page = names[: int(query["max-keys"])]
+    names = [name for name in blobs if name.startswith(query["prefix"])]
+    order: Callable[[str], Any] = str.encode
+    if quirks.lists_folders_first:
+        order = _path_of
+    after = query.get("continuation-token")
+    if after is not None:
+        names = [name for name in names if order(name) > order(after)]
+    names.sort(key=order)
+    page = names[: min(int(query["max-keys"]), quirks.page_names)]
     parts = [leaf("IsTruncated", str(len(page) < len(names)).lower())]
     parts.append(encoding(request, quirks))
     if len(page) < len(names):

@@ -24,6 +24,8 @@ class Quirks:
     files, so no blob is another one's folder; segment_bytes of each, 0: any.
     has_sidecars: a file whose name holds the whole name in base64 lies beside each.
     cleans_names: `//` and dots are taken out of names. latency_s: before each answer.
+    lists_folders_first: a folder's names stand where the folder's does. page_names: at
+    most in a listing's page, whatever was asked for.
     lists_late: the last change is never listed. refuses_s, unready_s: from its start,
     connections are refused and then answered with 503.
     """
@@ -61,6 +63,8 @@ class Quirks:
     has_sidecars: bool = False
     cleans_names: bool = False
     latency_s: float = 0.0
+    lists_folders_first: bool = False
+    page_names: int = 1000
     lists_late: bool = False
     refuses_s: float = 0.0
     unready_s: float = 0.0
@@ -141,4 +145,8 @@ STRANGERS: dict[str, Quirks] = {
     "s3s-fs": Quirks(names_are_paths=True, segment_bytes=255, has_sidecars=True),
     # (aws) s3proxy with its middlewares for latency and for eventual consistency.
     "s3proxy": Quirks(latency_s=2.0, lists_late=True),
+    # Whoever walks through its folders without a thought of the `/` in names.
+    "walker": Quirks(
+        names_are_paths=True, segment_bytes=255, lists_folders_first=True, page_names=2
+    ),
 }
