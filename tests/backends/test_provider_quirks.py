@@ -437,20 +437,20 @@ async def test_damage_that_a_permissive_provider_takes_shows_in_its_etag(
         CountingMeter(), "aws", STRANGERS["s3mock"], access_key_id="anyone"
     ) as provider:
         provider.server.secret = "another"
-        provider.server.garbled.add("PutObject")
+        provider.server.garble("PutObject")
         source = BytesSource(LARGE[:size])
         receipt = await provider.backend.put(NAME, source, PLAIN)
 
         assert receipt.etag_is_md5
         assert source.digests.md5 != receipt.etag
-        assert set() == provider.server.garbled
+        assert {} == provider.server.garbled
 
 
 @pytest.mark.parametrize("size", [5, len(LARGE)])
 async def test_damage_is_refused_by_who_looks_at_signatures(size: int) -> None:
     """The bytes are signed, whole or chunk by chunk."""
     async with open_provider(CountingMeter(), "aws", PROVIDERS["aws"]) as provider:
-        provider.server.garbled.add("PutObject")
+        provider.server.garble("PutObject")
         with pytest.raises(BackendRefused):
             await provider.backend.put(NAME, BytesSource(LARGE[:size]), PLAIN)
 

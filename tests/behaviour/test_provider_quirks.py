@@ -235,14 +235,27 @@ async def test_damage_that_the_provider_takes_is_not_acknowledged(
     async with open_provided(lax, QUIET) as provided:
         await provided.service.ask("PUT", "/photos/a", body=b"old")
         server = provided.servers["near"]
-        server.garbled.add("PutObject")
+        server.garble("PutObject")
         damaged = await provided.service.ask("PUT", "/photos/a", body=body)
         kept = await provided.service.ask("GET", "/photos/a")
         again = await provided.insist("PUT", "/photos/a", body=body)
 
-        assert set() == server.garbled
+        assert {} == server.garbled
         assert (503, b"old", 200) == (damaged.status, kept.body, again.status)
         assert body == (await provided.service.ask("GET", "/photos/a")).body
+        await provided.settle(autojump_clock)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+async def test_damaged_part_never_gets_into_an_object(
+    autojump_clock: MockClock, count: int
+) -> None:
+    """Whichever part it is: the client sends it again."""
+    async with open_provided({"near": ("aws", STRANGERS["s3mock"])}, QUIET) as provided:
+        server = provided.servers["near"]
+        server.garble("UploadPart", count)
+        assert PART + b"end" == await upload(provided)
+        assert {} == server.garbled
         await provided.settle(autojump_clock)
 
 

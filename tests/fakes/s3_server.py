@@ -77,13 +77,26 @@ class S3Server:
         )
         self.requests: list[tuple[str, Request]] = []
         self.faults: dict[str, deque[S3Fault]] = defaultdict(deque)
-        #: operations whose next body is not what arrives
-        self.garbled: set[str] = set()
+        #: after how many calls of an operation a body arrives that was not sent
+        self.garbled: dict[str, int] = {}
         self.ready_at = 0.0
 
     def plant(self, operation: str, *faults: S3Fault) -> None:
         """Let the next calls of operation go wrong, one fault each."""
         self.faults[operation].extend(faults)
+
+    def garble(self, operation: str, number: int = 1) -> None:
+        """Let the body of the number-th call of operation from now on be damaged."""
+        self.garbled[operation] = number
+
+    def _is_garbled(self, operation: str) -> bool:
+        if operation not in self.garbled:
+            return False
+        self.garbled[operation] -= 1
+        if self.garbled[operation]:
+            return False
+        del self.garbled[operation]
+        return True
 
     def count(self, operation: str) -> int:
         """How often operation was called."""
@@ -106,8 +119,7 @@ class S3Server:
                 stream.abort()
                 return
             request.body = await connection.read_body()
-            if operation in self.garbled:
-                self.garbled.remove(operation)
+            if self._is_garbled(operation):
                 request.body = _garble(request.body)
             await trio.sleep(self.quirks.latency_s)
             answer = self._planned(request, fault) or self._work(operation, request)
