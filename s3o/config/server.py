@@ -30,11 +30,18 @@ from s3o.model import limits
 _DOMAIN = re.compile(
     r"[a-z0-9]([a-z0-9-]{0,62})?(\.[a-z0-9]([a-z0-9-]{0,62})?)*", re.ASCII
 )
+_REGION = re.compile(r"[A-Za-z0-9-]{1,63}", re.ASCII)  # goes into a header
 
 
 def _check_domain(text: str) -> str:
     if len(text) > 253 or not _DOMAIN.fullmatch(text):
         raise ValueError("must be a lower-case host name such as s3.example.com")
+    return text
+
+
+def _check_region(text: str) -> str:
+    if not _REGION.fullmatch(text):
+        raise ValueError("must be a region's name such as eu-central-1")
     return text
 
 
@@ -72,7 +79,7 @@ class ServerSettings(Section):
     """Least level that is logged."""
     domains: tuple[Annotated[Text, AfterValidator(_check_domain)], ...] = ()
     """Base domains for virtual-host addressing: bucket.DOMAIN."""
-    region: Text = "us-east-1"
+    region: Annotated[Text, AfterValidator(_check_region)] = "us-east-1"
     """Region that clients are told; any region is accepted in signatures."""
     workers: Count = 1
     """Request-serving processes."""

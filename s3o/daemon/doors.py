@@ -45,6 +45,7 @@ class Doors:
             clock,
             house.world.entropy,
             domains=lambda: house.live.current.server.domains,
+            region=lambda: house.live.current.server.region,
             max_concurrent_requests=lambda: (
                 house.live.current.server.max_concurrent_requests
             ),

@@ -9,6 +9,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 
 import base64
 import re
+from collections.abc import Callable
 
 from s3o.model import limits
 from s3o.model.errors import (
@@ -30,10 +31,10 @@ from s3o.wire.client_documents import CREATE_BUCKET_ELEMENTS, read_create_bucket
 from s3o.wire.dates import render_iso_date
 from s3o.wire.headers import check_acl
 from s3o.wire.xml_read import Element
-from s3o.wire.xml_write import document, element, leaf, optional_leaf
+from s3o.wire.xml_write import document, element, escape, leaf, optional_leaf
 
-REGION = "us-east-1"  # requests may be signed for any region; this is what we say
-REGION_HEADER = ("x-amz-bucket-region", REGION)
+REGION_HEADER = "x-amz-bucket-region"
+_NAMELESS_REGION = "us-east-1"  # whose buckets have an empty location
 
 _LOCATION = re.compile(r"[A-Za-z0-9-]{0,63}", re.ASCII)
 
@@ -44,10 +45,11 @@ _CREATE_HEADERS = ACL_HEADERS | {
 
 
 class BucketOperations:
-    """Serves the operations on buckets."""
+    """Serves the operations on buckets; region: the one that clients are told."""
 
-    def __init__(self, buckets: BucketDirectory) -> None:
+    def __init__(self, buckets: BucketDirectory, region: Callable[[], str]) -> None:
         self._buckets = buckets
+        self._region = region
 
     def operations(self) -> tuple[Operation, ...]:
         """Return the rows of the table that this serves."""
@@ -97,7 +99,8 @@ class BucketOperations:
         prefix = query.get("prefix") or ""
         limit = _parse_max_buckets(query.get("max-buckets"))
         after = _parse_token(query.get("continuation-token"))
-        if query.get("bucket-region") not in (None, "", REGION):
+        region = self._region()
+        if query.get("bucket-region") not in (None, "", region):
             prefix, after = "", "\uffff"
         owner = call.caller.principal
         found = [
@@ -112,7 +115,7 @@ class BucketOperations:
                 [
                     leaf("Name", bucket.name),
                     leaf("CreationDate", render_iso_date(bucket.created_at_us)),
-                    leaf("BucketRegion", REGION),
+                    leaf("BucketRegion", region),
                 ],
             )
             for bucket in page
@@ -135,12 +138,16 @@ class BucketOperations:
     async def head_bucket(self, call: Call) -> None:
         """HeadBucket: it exists and is the caller's, or this would not be asked."""
         await call.respond(
-            200, [("content-type", "application/xml"), REGION_HEADER], b""
+            200,
+            [("content-type", "application/xml"), (REGION_HEADER, self._region())],
+            b"",
         )
 
     async def get_location(self, call: Call) -> None:
-        """GetBucketLocation: empty, which is S3's name for us-east-1."""
-        await call.respond_xml(document("LocationConstraint", []))
+        """GetBucketLocation: empty is S3's name for us-east-1."""
+        region = self._region()
+        told = "" if region == _NAMELESS_REGION else region
+        await call.respond_xml(document("LocationConstraint", [escape(told)]))
 
     async def create_bucket(self, call: Call) -> None:
         """CreateBucket: 200 with its place, also for a bucket the caller has."""

@@ -70,6 +70,7 @@ class S3Door:
         entropy: Entropy,
         *,
         domains: Callable[[], Sequence[str]],
+        region: Callable[[], str],
         max_concurrent_requests: Callable[[], int],
         host_id: str,
     ) -> None:
@@ -79,9 +80,10 @@ class S3Door:
         self._clock = clock
         self._entropy = entropy
         self._domains = domains
+        self._region = region
         self._max_concurrent_requests = max_concurrent_requests
         self._host_id = host_id
-        self._router = Router(list_operations(buckets, objects))
+        self._router = Router(list_operations(buckets, objects, region))
         self._in_hand = 0
 
     async def handle(self, exchange: Exchange) -> None:
@@ -253,7 +255,7 @@ class S3Door:
         )
         if head.method == "HEAD" and visit.bucket and not visit.key:
             # Clients look for a bucket's region even where they may not enter.
-            headers = (*headers, REGION_HEADER)
+            headers = (*headers, (REGION_HEADER, self._region()))
         visit.status = status
         await visit.exchange.respond(status, headers, body)
 

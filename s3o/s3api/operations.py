@@ -8,7 +8,7 @@ x-amz-* header that the matched operation does not know is refused, and never ig
 Other query parameters (x-id, tracking) mean nothing and are skipped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from s3o.model.errors import (
     InvalidArgument,
@@ -40,11 +40,11 @@ from s3o.wire.target import Query, Target
 
 
 def list_operations(
-    buckets: BucketDirectory, objects: ObjectStore
+    buckets: BucketDirectory, objects: ObjectStore, region: Callable[[], str]
 ) -> tuple[Operation, ...]:
-    """Return the table."""
+    """Return the table; region: the one that clients are told."""
     return (
-        *BucketOperations(buckets).operations(),
+        *BucketOperations(buckets, region).operations(),
         *BucketConfiguration(buckets).operations(),
         *BucketProbes().operations(),
         *ObjectListings(objects).operations(),

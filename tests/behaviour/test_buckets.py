@@ -131,7 +131,7 @@ async def test_head_of_a_bucket_tells_its_region(path: str, status: int) -> None
         assert status == 404 or "us-east-1" == answer.headers["x-amz-bucket-region"]
 
 
-@pytest.mark.parametrize("region", ["us-east-1"])
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
 async def test_location_of_a_bucket(region: str) -> None:
     """Empty means us-east-1."""
     server = {"listen_addr": "127.0.0.1:0", "region": region}
@@ -144,6 +144,24 @@ async def test_location_of_a_bucket(region: str) -> None:
         assert (
             f'{HEAD}<LocationConstraint xmlns="{NAMESPACE}">{told}</LocationConstraint>'
         ) == answer.text
+
+
+async def test_region_is_the_configured_one() -> None:
+    """Wherever it is told, and a list can be asked for by it."""
+    server = {"listen_addr": "127.0.0.1:0", "region": "eu-central-1"}
+    async with open_service(extra={"server": server}) as service:
+        own = await service.ask("HEAD", "/photos")
+        other = await service.ask("HEAD", "/others")
+        listed = await service.ask("GET", "/")
+        here = await service.ask("GET", "/", (("bucket-region", "eu-central-1"),))
+        there = await service.ask("GET", "/", (("bucket-region", "us-east-1"),))
+
+        assert (200, 403) == (own.status, other.status)
+        for answer in (own, other):
+            assert "eu-central-1" == answer.headers["x-amz-bucket-region"]
+        assert "eu-central-1" == tag(listed.text, "BucketRegion")
+        assert "photos" == tag(here.text, "Name")
+        assert "<Bucket>" not in there.text
 
 
 async def test_list_of_buckets_is_exact() -> None:

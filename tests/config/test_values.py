@@ -87,6 +87,8 @@ def test_anything_else_is_no_duration(text):
         ("log_level: [info]", "must be text, not a list"),
         ("region: ''", "must not be empty"),
         ("region: 'a '", "must not begin or end with a blank"),
+        ("region: eu central", "must be a region's name"),
+        ("region: zürich", "must be a region's name"),
         ('region: "a\\eb"', "must not hold control characters"),
         ("backend_timeout: 6m", "must not exceed server.write_timeout"),
         ("read_header_timeout: 6m", "must not exceed server.read_timeout"),

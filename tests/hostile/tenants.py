@@ -11,7 +11,7 @@ from tests.hostile.signed import Ask, Row, rows
 
 # Only the table's rows are read; no handler is called.
 OPERATIONS = list_operations(
-    cast("Any", None), cast("Any", SimpleNamespace(uploads=None))
+    cast("Any", None), cast("Any", SimpleNamespace(uploads=None)), lambda: "us-east-1"
 )
 _PATHS = {Level.BUCKET: "/others", Level.OBJECT: "/others/secret/b"}
 _MAKES_BUCKETS = "CreateBucket"

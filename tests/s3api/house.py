@@ -313,6 +313,7 @@ class House:
             self.clock,
             SeededEntropy(1),
             domains=lambda: ("s3.example",),
+            region=lambda: "us-east-1",
             max_concurrent_requests=lambda: self.max_concurrent_requests,
             host_id="host",
         )
