@@ -426,3 +426,33 @@ async def test_range_of_a_part_copy_has_both_bounds(value: str, code: str) -> No
 
         assert ("400", code) == (refusal(answer)["status"], refusal(answer)["Code"])
         assert [] == service.rows("multipart_parts")["multipart_parts"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "code", "condition"),
+    [
+        ({"if-none-match": "*"}, "PreconditionFailed", "If-None-Match"),
+        ({"if-match": '"x"'}, "PreconditionFailed", "If-Match"),
+        ({"if-none-match": ETAG}, "NotImplemented", None),
+    ],
+)
+async def test_conditions_on_what_a_copy_or_a_complete_replaces(
+    headers: dict[str, str], code: str, condition: str | None
+) -> None:
+    """As for a PUT; what was there stays."""
+    async with open_service(extra={"server": SMALL}) as service:
+        await put(service)
+        await service.ask("PUT", "/photos/b", body=b"kept")
+        client = Client(service, "/photos/b")
+        await client.create()
+        await client.parts(b"part")
+        source = {"x-amz-copy-source": "photos/a"}
+        copied = await service.ask("PUT", "/photos/b", (), {**source, **headers})
+        completed = await client.complete(headers=headers)
+
+        for answer in (copied, completed):
+            told = refusal(answer)
+            status = "412" if condition else "501"
+            assert (status, code) == (told["status"], told["Code"])
+            assert condition == told.get("Condition")
+        assert b"kept" == (await service.ask("GET", "/photos/b")).body
