@@ -186,11 +186,17 @@ def has_copies(daemon: Daemon, without: str = "") -> bool:
     return all(len(on - {without}) >= 2 for on in old)
 
 
+OWED = "SELECT COUNT(*) FROM cleanup_queue WHERE is_ambiguous = 0"
+
+
 def is_tidy(daemon: Daemon) -> bool:
-    """Whether every object has two copies exactly, and nothing waits."""
+    """Whether every object has two copies exactly, and nothing waits.
+
+    What was under way when the provider died is deleted again for a day.
+    """
     return (
         all(len(on) == 2 for on in good_copies(daemon).values())
-        and count(daemon, "SELECT COUNT(*) FROM cleanup_queue") == 0
+        and count(daemon, OWED) == 0
         and count(daemon, "SELECT COUNT(*) FROM pending_objects") == 0
     )
 
