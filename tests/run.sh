@@ -9,7 +9,7 @@ case $what in
 all) marks="not real" beside="tests/simulation" quiet="" ;;
 fast)
   marks="not real and not slow" quiet="-q"
-  beside="tests/house tests/wire tests/policy tests/s3api tests/net tests/config tests/ledger"
+  beside="tests/house tests/wire tests/policy tests/s3api tests/net tests/config tests/ledger tests/contract"
   ;;
 esac
 if [ $# -gt 0 ]; then
