@@ -1,6 +1,5 @@
 """Which backups of a ledger a backend holds, by their names alone."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from s3o.backends.guard import Guarded
@@ -47,8 +46,3 @@ async def list_found_backups(backend: Guarded) -> list[FoundBackup]:
         if token is None:
             break
     return found
-
-
-def names_of(found: Iterable[FoundBackup], cluster_id: str) -> set[BackupName]:
-    """Return the segments of one cluster."""
-    return {one.name for one in found if one.name.cluster_id == cluster_id}
