@@ -8,7 +8,6 @@ counts.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import trio
 
@@ -125,8 +124,6 @@ async def _flush_usage(house: House) -> None:
         house.fleet,
         house.observed.observer,
         house.world.clock,
-        pace=partial(
-            FlushPace, interval_s=0.0, fast_interval_s=0.0, fast_threshold=None
-        ),
+        pace=FlushPace,
     )
     await flush.run_once()
