@@ -14,11 +14,11 @@ import trio
 from s3o.config import load
 from s3o.config.settings import Settings
 from s3o.daemon.build import World
+from s3o.daemon.offline import Deaf
 from s3o.daemon.world import real_world
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.meta import cluster_id
 from s3o.model.errors import LedgerUnavailable
-from s3o.model.facts import Fact
 from s3o.objects.blob_check import BlobChecker
 from s3o.objects.live import LiveReads
 from s3o.policy.breaker import CircuitBreaker
@@ -33,13 +33,6 @@ class FsckWish:
 
     config_path: str
     is_deep: bool = False
-
-
-class _Deaf:
-    """No facts are wanted: what matters is in the report."""
-
-    def note(self, fact: Fact) -> None:
-        """Forget it."""
 
 
 def run_fsck(
@@ -62,7 +55,7 @@ async def compare(
     tell: Callable[[Difference], None],
 ) -> FsckReport:
     """Compare the ledger of these settings with its backends; see run_fsck."""
-    observer = _Deaf()
+    observer = Deaf()
     broken: list[str] = []
     async with world.open_engine(settings, world.clock, broken.append) as engine:
         breaker = CircuitBreaker(failure_threshold=0, open_timeout_s=1.0)

@@ -16,10 +16,10 @@ import trio
 from s3o.config import load
 from s3o.config.settings import Settings
 from s3o.daemon.build import World
+from s3o.daemon.offline import Deaf
 from s3o.daemon.world import real_world
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.sqlite import hold_sqlite, open_sqlite
-from s3o.model.facts import Fact
 from s3o.model.names import BackendName
 from s3o.policy.breaker import CircuitBreaker
 from s3o.services.recovery import Recovery, RecoveryError, RecoveryReport
@@ -45,13 +45,6 @@ class Outcome:
     report: RecoveryReport
     ledger_path: str
     kept_as: str | None
-
-
-class _Deaf:
-    """No facts are wanted: what matters is in the report."""
-
-    def note(self, fact: Fact) -> None:
-        """Forget it."""
 
 
 def run_recovery(wish: Wish, environment: Mapping[str, str], say: Say) -> Outcome:
@@ -91,7 +84,7 @@ async def recover(settings: Settings, world: World, wish: Wish, say: Say) -> Out
 async def _fill(
     settings: Settings, world: World, wish: Wish, growing: Path, say: Say
 ) -> RecoveryReport:
-    observer = _Deaf()
+    observer = Deaf()
     broken: list[str] = []
     fleet = await world.build_fleet(settings, observer, world.clock, world.entropy)
     try:
