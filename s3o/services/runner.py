@@ -132,8 +132,9 @@ class _Loop:
         failures = 0
         while not self._stopping.is_set():
             if self.service.wakeup.is_poked:
-                await self._wait_or_stop(self.service.gather_s)
+                # Taken first: who pokes while we gather waits as long as the first.
                 self.service.wakeup.take()
+                await self._wait_or_stop(self.service.gather_s)
             if await self._pass():
                 failures = 0
                 await self._wait_due()

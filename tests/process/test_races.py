@@ -141,7 +141,9 @@ def test_kill_during_complete(tmp_path: Path) -> None:
             part = client.get_object(**key, Range=f"bytes={first}-{first + 9}")
             assert whole[first : first + 10] == part["Body"].read()
         assert {"one", "two", "three"} == {
-            name for name in quotas if any((tmp_path / name).rglob("*.b"))
+            name
+            for name in quotas
+            if any((tmp_path / name / "blobs" / f"{BUCKET}.d").rglob("*.b"))
         }
     finally:
         daemon.kill()

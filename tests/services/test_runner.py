@@ -128,6 +128,21 @@ async def test_pokes_coalesce_and_one_during_a_pass_causes_another(
     assert [0.0, 12.0, 19.0] == fixture.service.began
 
 
+async def test_poke_while_a_pass_gathers_gets_its_own_full_wait(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What was queued a moment ago is not due yet: a pass too early is no pass."""
+    fixture = Fixture(Counting(interval_s=1000, gather_s=2))
+    async with fixture.running():
+        await trio.sleep(10)
+        fixture.runner.poke("counting")
+        await trio.sleep(1.5)  # the pass at 12.0 comes too early for this one
+        fixture.runner.poke("counting")
+        await trio.sleep(100)
+
+    assert [0.0, 12.0, 14.0] == fixture.service.began
+
+
 async def test_changed_interval_counts_after_a_reload(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
