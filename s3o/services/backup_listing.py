@@ -6,6 +6,7 @@ from s3o.backends.guard import Guarded
 from s3o.model.backup_names import BACKUP_PREFIX, BackupName, parse_backup_name
 from s3o.model.limits import BACKUP_NAMES
 from s3o.model.names import BackendName, StorageKey
+from s3o.services.listing import Listing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +25,12 @@ async def list_found_backups(backend: Guarded) -> list[FoundBackup]:
     Raises BackendError. Looks at BACKUP_NAMES names at most.
     """
     found: list[FoundBackup] = []
-    token: str | None = None
+    listing = Listing(backend, BACKUP_PREFIX, must_ascend=False)
     seen = 0
-    while seen < BACKUP_NAMES:
-        page = await backend.list_page(BACKUP_PREFIX, token)
-        seen += max(len(page.blobs), 1)
-        for blob in page.blobs:
+    while seen < BACKUP_NAMES and not listing.is_over:
+        blobs = await listing.next_page()
+        seen += len(blobs)
+        for blob in blobs:
             try:
                 name = parse_backup_name(blob.name)
             except ValueError:
@@ -42,7 +43,4 @@ async def list_found_backups(backend: Guarded) -> list[FoundBackup]:
                     stored_bytes=blob.stored_bytes,
                 )
             )
-        token = page.next_token
-        if token is None:
-            break
     return found

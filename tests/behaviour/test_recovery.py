@@ -9,13 +9,16 @@ import trio
 
 from s3o.daemon.recover import put_in_place
 from s3o.ledger.copies import mark_copy
+from s3o.model.backup_names import BACKUP_PREFIX
+from s3o.model.errors import BackendProtocolError
 from s3o.model.names import BackendName
-from s3o.model.values import LocationState
+from s3o.model.values import BlobPage, LocationState
 from s3o.services import ledger_backup
 from s3o.services.recovery import RecoveryError
 from tests.behaviour.multipart import SMALL, Client
 from tests.behaviour.service import SECRETS, Service, open_service
 from tests.fakes.faults import Fault
+from tests.fakes.liar import Liar
 from tests.fakes.sources import pattern
 from tests.recovering import OBJECTS, Recovered, recover_from
 
@@ -231,6 +234,63 @@ async def test_backend_that_is_down_stops_the_recovery_unless_left_out(
 
         assert before(service) == recovered.objects()
         assert ["live"] == [row[-1] for row in recovered.located()]
+
+
+ENDLESS = [
+    ([["photos/a"]], ""),  # one page for ever, with ever new tokens
+    ([["photos/b"], ["photos/a"]], "same"),
+    ([[]], ""),
+]
+
+
+@pytest.mark.parametrize(("pages", "token"), ENDLESS)
+async def test_listing_without_an_end_stops_the_recovery(
+    autojump_clock: object, pages: list[list[str]], token: str
+) -> None:
+    """Recovering the only backups must not hang on one broken provider."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"1")
+        await back_up(service)
+        liar = Liar(service.backends["one"], pages, token=token)
+        with pytest.raises(BackendProtocolError, match="the listing"):
+            await recover(service)
+
+        assert liar.calls <= 1000
+
+
+@pytest.mark.parametrize(("pages", "token"), ENDLESS)
+async def test_backups_without_an_end_stop_the_recovery(
+    autojump_clock: object, pages: list[list[str]], token: str
+) -> None:
+    """The operator is told which backend it is, and how to go on without it."""
+    async with open_service(quotas=TWO) as service:
+        await service.ask("PUT", "/photos/a", body=b"1")
+        await back_up(service)
+        Liar(service.backends["one"], pages, token=token, prefix=BACKUP_PREFIX)
+        with pytest.raises(RecoveryError, match="--without one"):
+            await recover(service)
+
+
+async def test_listing_in_another_order_recovers_all_the_same(
+    autojump_clock: object,
+) -> None:
+    """Servers over folders list in the order of the folders."""
+    async with open_service(quotas=TWO, extra={"server": SMALL}) as service:
+        await fill(service)
+        await back_up(service)
+        backend = service.backends["one"]
+        honest = backend.list_page
+
+        async def backwards(
+            prefix: str, token: str | None = None, limit: int = 1000
+        ) -> BlobPage:
+            page = await honest(prefix, token, limit)
+            return BlobPage(blobs=page.blobs[::-1], next_token=page.next_token)
+
+        backend.list_page = backwards  # type: ignore[method-assign]
+        recovered = await recover(service)
+
+        assert before(service) == recovered.objects()
 
 
 @pytest.mark.parametrize("is_whole", [True, False])

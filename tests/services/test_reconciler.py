@@ -36,6 +36,7 @@ from s3o.services.reconciler import ReconcilePace, Reconciler
 from s3o.wire.record import Record, plan_blob_headers
 from tests.fakes.entropy import SeededEntropy
 from tests.fakes.faults import Fault
+from tests.fakes.liar import Liar
 from tests.fakes.sources import BytesSource
 from tests.ledger.house import ONE, PHOTOS, TWO
 from tests.services.house import House
@@ -487,28 +488,6 @@ async def test_failing_listing_concludes_nothing(
     assert told.error
 
 
-class Liar:
-    """Answers listings from a script of pages, over and over."""
-
-    def __init__(self, house: House, pages: list[list[str]], *, token: str) -> None:
-        self.calls = 0
-        self._pages = pages
-        self._token = token
-        house.rig.inner[ONE].list_page = self.list_page  # type: ignore[method-assign]
-
-    async def list_page(
-        self, prefix: str, token: str | None = None, limit: int = 1000
-    ) -> BlobPage:
-        """The next page."""
-        await trio.lowlevel.checkpoint()
-        names = self._pages[self.calls % len(self._pages)]
-        self.calls += 1
-        return BlobPage(
-            blobs=tuple(ListedBlob(name=name, stored_bytes=1) for name in names),
-            next_token=self._token or str(self.calls),
-        )
-
-
 @pytest.mark.parametrize(
     ("pages", "token", "most_calls"),
     [
@@ -531,7 +510,7 @@ async def test_lying_listing_ends_and_concludes_nothing(
     name = await house.put("cat.jpg")
     await watched.day()
     await watched.look()
-    liar = Liar(house, pages, token=token)
+    liar = Liar(house.rig.inner[ONE], pages, token=token)
     for _ in range(2):
         done = await watched.look()
         await watched.day()

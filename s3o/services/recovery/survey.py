@@ -27,7 +27,6 @@ from s3o.model.backup_names import BACKUP_PREFIX, LAST_SEQUENCE
 from s3o.model.checksums import DEFAULT_ALGORITHM
 from s3o.model.errors import (
     BackendError,
-    BackendProtocolError,
     BlobDamaged,
     BlobMissing,
 )
@@ -40,6 +39,7 @@ from s3o.model.names import (
 )
 from s3o.model.seams import Clock
 from s3o.model.values import BlobInfo, ListedBlob, ObjectFacts
+from s3o.services.listing import Listing
 from s3o.services.recovery.base import Say, keep
 from s3o.wire.digests import Hasher
 from s3o.wire.record import RecordedBlob, parse_record
@@ -85,18 +85,14 @@ class Survey:
 
     async def go_through(self, backend: Guarded) -> None:
         """List backend to its end; raises BackendError if that is not possible."""
-        token: str | None = None
+        listing = Listing(backend, must_ascend=False)
         count = 0
-        while True:
-            page = await backend.list_page("", token)
-            await self._judge_page(backend, page.blobs)
-            count += len(page.blobs)
-            if page.next_token is None:
-                break
-            if page.next_token == token:
-                raise BackendProtocolError(backend.name, "list", "the same page again")
-            token = page.next_token
-            self._say(f"{backend.name}: {count} names")
+        while not listing.is_over:
+            blobs = await listing.next_page()
+            await self._judge_page(backend, blobs)
+            count += len(blobs)
+            if not listing.is_over:
+                self._say(f"{backend.name}: {count} names")
         self._say(f"{backend.name}: {count} names in all")
 
     async def _judge_page(self, backend: Guarded, blobs: Sequence[ListedBlob]) -> None:
