@@ -102,11 +102,14 @@ class LedgerBackup:
         copies = await self._ledger.read(list_backups)
         if not await self._is_log_due(copies):
             return ""
-        return await self.write_now()
+        return await self._write_due(copies)
 
     async def write_now(self) -> str:
         """Write a log, or a snapshot if that is due, whatever the time."""
-        copies = await self._ledger.read(list_backups)
+        return await self._write_due(await self._ledger.read(list_backups))
+
+    async def _write_due(self, copies: Sequence[BackupCopy]) -> str:
+        """Write behind what copies, read just before, tell already."""
         left = [one for one in copies if not one.is_whole]
         if left:  # of a process that died while it wrote them
             await self._drop(left, UNFINISHED)
