@@ -80,7 +80,7 @@ class CopyProver:
             return False
         now_us = self._clock.now_us()
         if place.stored_md5 is None and expected_md5 is None:
-            checked = await self._judge(of, place)
+            checked = await self._compare(of, place)
             if checked is None:
                 return False
             if checked.verdict is Verdict.RIGHT and checked.stored_md5:
@@ -89,15 +89,26 @@ class CopyProver:
                 await self._suspect(of, place, now_us)
                 return False
         try:
-            md5 = await read_md5(self._fleet, self._observer, place)
+            return await self.judge(of, place, place.stored_md5 or expected_md5)
         except BackendsFailed:
             return False
-        if md5 != (place.stored_md5 or expected_md5 or md5):
+
+    async def judge(
+        self, of: BlobOf, place: Location, expected_md5: str | None
+    ) -> bool:
+        """Read the whole copy, whatever that costs; say whether it is proved now.
+
+        expected_md5 (hex): of the blob; None: the bytes are believed. Raises
+        BackendsFailed when they cannot be read, LedgerError.
+        """
+        now_us = self._clock.now_us()
+        md5 = await read_md5(self._fleet, self._observer, place)
+        if expected_md5 not in (None, md5):
             await self._suspect(of, place, now_us)
             return False
         return await self._verified(of, place, now_us, md5)
 
-    async def _judge(self, of: BlobOf, place: Location) -> Checked | None:
+    async def _compare(self, of: BlobOf, place: Location) -> Checked | None:
         """Compare with what is known of the version (a provider joined its parts)."""
         if self._checker is None:
             return Checked(verdict=Verdict.UNKNOWN)

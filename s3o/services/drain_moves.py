@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from s3o.backends.fleet import Fleet
-from s3o.ledger.copies import CopyOutcome, mark_copy, note_verified, remove_copy
+from s3o.ledger.copies import CopyOutcome, remove_copy
 from s3o.ledger.copy_rows import BlobOf, CopyRow, find_blob
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.quotas import quota_rows
@@ -20,9 +20,8 @@ from s3o.model.errors import BackendError, BackendsFailed, NoRoom, WriteLost
 from s3o.model.facts import DrainMoved
 from s3o.model.names import BackendName
 from s3o.model.seams import Clock, Observer
-from s3o.model.values import Location, LocationState, QuotaRow
+from s3o.model.values import Location, QuotaRow
 from s3o.objects.blob_copies import BlobCopier
-from s3o.objects.blob_source import read_md5
 from s3o.observe.operation import describe
 from s3o.policy.leaving import Leave, MoveAway, Prove, choose_way
 from s3o.services.copy_checks import CopyProver
@@ -131,18 +130,7 @@ class CopyMover:
                 limit = self._fleet.may_read(place.backend, place.stored_bytes)
                 if limit is not None:
                     return Step(error=f"{place.backend} is over its {limit} limit")
-                now_us = self._clock.now_us()
-                md5 = await read_md5(self._fleet, self._observer, place)
-                await self._ledger.write(
-                    partial(
-                        _judge,
-                        of=of,
-                        place=place,
-                        md5=md5,
-                        expected=expected,
-                        now_us=now_us,
-                    )
-                )
+                await self._prover.judge(of, place, expected)
         except (BackendError, BackendsFailed) as error:
             return Step(error=describe(error))
         return GONE
@@ -209,28 +197,3 @@ async def _look(
     tx: Tx, row: CopyRow
 ) -> tuple[tuple[BlobOf, list[Location]] | None, list[QuotaRow]]:
     return await find_blob(tx, row.version_id, row.blob), await quota_rows(tx)
-
-
-async def _judge(
-    tx: Tx, of: BlobOf, place: Location, md5: str, expected: str, now_us: int
-) -> None:
-    if md5 == expected:
-        await note_verified(
-            tx,
-            of.version_id,
-            of.blob,
-            place.backend,
-            place.storage_key,
-            now_us,
-            md5,
-        )
-    else:
-        await mark_copy(
-            tx,
-            of.version_id,
-            of.blob,
-            place.backend,
-            LocationState.SUSPECT,
-            now_us,
-            place.storage_key,
-        )
