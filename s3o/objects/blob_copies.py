@@ -51,6 +51,7 @@ from s3o.objects.blob_upload import send_in_parts
 from s3o.objects.flow import ReplayableSource
 from s3o.objects.live import LiveReads, LiveWrites
 from s3o.objects.room import RoomMaker
+from s3o.policy.receipts import check_receipt
 from s3o.wire.record import Record, plan_blob_headers
 
 
@@ -265,9 +266,14 @@ class BlobCopier:
         receipt = await target.put(
             storage_key, ReplayableSource(source, window), headers
         )
-        if receipt.etag_is_md5 and receipt.etag != source.md5:
-            raise _not_what_was_sent(target.name, storage_key)
-        return receipt, receipt.etag_is_md5
+        is_proved = check_receipt(
+            receipt,
+            source.md5,
+            backend=target.name,
+            operation=OPERATION,
+            storage_key=storage_key,
+        )
+        return receipt, is_proved
 
     def _headers(
         self, wish: _Wish, storage_key: StorageKey, opened: OpenedCopy

@@ -13,11 +13,12 @@ from s3o.backends.guard import Guarded
 from s3o.ledger.copies import note_copy_upload
 from s3o.ledger.ledger import Ledger
 from s3o.model import limits
-from s3o.model.errors import BlobDamaged, WriteLost
+from s3o.model.errors import WriteLost
 from s3o.model.names import StorageKey
 from s3o.model.values import BlobHeaders, PutReceipt
 from s3o.objects.blob_source import OPERATION, BlobSource
 from s3o.objects.flow import ReplayableSource
+from s3o.policy.receipts import check_receipt
 
 
 async def send_in_parts(
@@ -50,9 +51,14 @@ async def send_in_parts(
         receipt = await target.upload_part(
             storage_key, upload_id, len(parts) + 1, ReplayableSource(body, window)
         )
-        if receipt.etag_is_md5 and receipt.etag != body.md5.hexdigest():
-            raise _damaged(target, storage_key)
-        are_proved &= receipt.etag_is_md5
+        are_proved &= check_receipt(
+            receipt,
+            body.md5.hexdigest(),
+            backend=target.name,
+            operation=OPERATION,
+            storage_key=storage_key,
+            reason="a part's ETag is not the MD5 of what was sent",
+        )
         joined.update(body.md5.digest())
         parts.append((len(parts) + 1, receipt.etag))
         left, rest = left - body.size, body.rest
@@ -84,12 +90,3 @@ class _Part:
     def rewind(self) -> bool:
         """A part of a stream cannot begin again."""
         return False
-
-
-def _damaged(target: Guarded, storage_key: StorageKey) -> BlobDamaged:
-    return BlobDamaged(
-        backend=target.name,
-        operation=OPERATION,
-        reason="a part's ETag is not the MD5 of what was sent",
-        storage_key=storage_key,
-    )

@@ -29,7 +29,6 @@ from s3o.model.errors import (
     BackendCircuitOpen,
     BackendError,
     BackendOverUsage,
-    BlobDamaged,
     NoRoom,
 )
 from s3o.model.facts import IntentOpened
@@ -57,6 +56,7 @@ from s3o.objects.read_order import order_for_read
 from s3o.objects.upload_binding import UploadBinder
 from s3o.policy.identity import IdentityTransform
 from s3o.policy.multipart import algorithm_of
+from s3o.policy.receipts import NOT_THE_SOURCE, check_receipt
 
 OPERATION = "UploadPartCopy"
 # Nothing was sent, so the number may still be used in the backend's own upload.
@@ -223,7 +223,14 @@ class ServerPartCopier:
                 backend_upload_id,
                 call.number,
             )
-            self._check(copy, opened, receipt)
+            check_receipt(
+                receipt,
+                copy.md5,
+                backend=opened.backend,
+                operation=OPERATION,
+                storage_key=opened.storage_key,
+                reason=NOT_THE_SOURCE,
+            )
         except BackendError as error:
             is_sent = not isinstance(error, _PROVEN_NON_STARTS)
             await self._drop(opened, "copy failed", was_started=is_sent)
@@ -237,16 +244,6 @@ class ServerPartCopier:
             await self._drop(opened, "no MD5")
             return None
         return await self._commit(call, copy, opened, receipt)
-
-    def _check(self, copy: _Copy, opened: OpenedPart, receipt: PutReceipt) -> None:
-        if not receipt.etag_is_md5 or copy.md5 in (None, receipt.etag):
-            return
-        raise BlobDamaged(
-            backend=opened.backend,
-            operation=OPERATION,
-            reason="the copy has another ETag than its source",
-            storage_key=opened.storage_key,
-        )
 
     async def _commit(
         self,

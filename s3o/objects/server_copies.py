@@ -56,6 +56,7 @@ from s3o.objects.failover import note_failover
 from s3o.objects.live import LiveWrites
 from s3o.objects.read_order import order_for_read
 from s3o.policy.blob_copy import can_copy_blob
+from s3o.policy.receipts import NOT_THE_SOURCE, check_receipt
 from s3o.wire.record import Record, plan_blob_headers
 
 OPERATION = "CopyObject"
@@ -304,14 +305,14 @@ class ServerCopier:
             headers,
             place.stored_bytes,
         )
-        is_proved = receipt.etag_is_md5 and place.stored_md5 is not None
-        if is_proved and receipt.etag != place.stored_md5:
-            raise BlobDamaged(
-                backend=place.backend,
-                operation=OPERATION,
-                reason="the copy has another ETag than its source",
-                storage_key=storage_key,
-            )
+        is_proved = check_receipt(
+            receipt,
+            place.stored_md5,
+            backend=place.backend,
+            operation=OPERATION,
+            storage_key=storage_key,
+            reason=NOT_THE_SOURCE,
+        )
         return CopiedBlob(
             storage_key=storage_key,
             stored_md5=place.stored_md5,

@@ -27,7 +27,6 @@ from s3o.model.errors import (
     BackendBusy,
     BackendCircuitOpen,
     BackendOverUsage,
-    BlobDamaged,
 )
 from s3o.model.multipart import Part, Upload
 from s3o.model.names import (
@@ -43,6 +42,7 @@ from s3o.objects.failover import Failover
 from s3o.objects.flow import ReplayableSource, StoredSource
 from s3o.objects.live import LiveWrites
 from s3o.objects.upload_binding import UploadBinder
+from s3o.policy.receipts import check_receipt
 from s3o.wire.record import Record, plan_blob_headers
 
 # Nothing was sent, so the number may still be used in the backend's own upload.
@@ -197,14 +197,13 @@ class PartWriter:
             receipt = await self._send_native(call, opened, stored)
         else:
             receipt = await self._send_blob(call, opened, stored)
-        md5 = stored.stored_md5 or call.source.digests.md5
-        if receipt.etag_is_md5 and receipt.etag != md5:
-            raise BlobDamaged(
-                backend=opened.backend,
-                operation="UploadPart",
-                reason="the backend's ETag is not the MD5 of what was sent",
-                storage_key=opened.storage_key,
-            )
+        check_receipt(
+            receipt,
+            stored.stored_md5 or call.source.digests.md5,
+            backend=opened.backend,
+            operation="UploadPart",
+            storage_key=opened.storage_key,
+        )
         return receipt
 
     async def _send_native(

@@ -33,7 +33,6 @@ from s3o.model import limits
 from s3o.model.errors import (
     BackendCircuitOpen,
     BackendOverUsage,
-    BlobDamaged,
 )
 from s3o.model.names import (
     BackendName,
@@ -61,6 +60,7 @@ from s3o.objects.flow import ReplayableSource, ReplayBudget, StoredSource
 from s3o.objects.hashed_source import HashedSource
 from s3o.objects.live import LiveWrites
 from s3o.objects.write_copies import Side, send_to_all, tell
+from s3o.policy.receipts import check_receipt
 from s3o.wire.record import Record, plan_blob_headers
 
 
@@ -259,14 +259,13 @@ class Writer:
             receipt = await send_to_all(stored, send, sides, way.window_bytes)
         else:
             receipt = await send(stored)
-        md5 = stored.stored_md5 or way.call.source.digests.md5
-        if receipt.etag_is_md5 and receipt.etag != md5:
-            raise BlobDamaged(
-                backend=backend.name,
-                operation="PutObject",
-                reason="the backend's ETag is not the MD5 of what was sent",
-                storage_key=way.storage_key,
-            )
+        check_receipt(
+            receipt,
+            stored.stored_md5 or way.call.source.digests.md5,
+            backend=backend.name,
+            operation="PutObject",
+            storage_key=way.storage_key,
+        )
         return receipt
 
     def _headers(

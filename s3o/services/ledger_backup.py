@@ -32,12 +32,13 @@ from s3o.ledger.ledger import Ledger
 from s3o.ledger.meta import cluster_id, ledger_epoch
 from s3o.ledger.seam import Tx
 from s3o.model.backup_names import BackupKind, BackupName
-from s3o.model.errors import BackendError, BlobDamaged, NoRoom
+from s3o.model.errors import BackendError, NoRoom
 from s3o.model.facts import Happened
-from s3o.model.names import BackendName, StorageKey, make_write_id
+from s3o.model.names import BackendName, make_write_id
 from s3o.model.seams import Clock, Entropy, Observer
-from s3o.model.values import BlobHeaders, PutReceipt, QuotaRow
+from s3o.model.values import BlobHeaders, QuotaRow
 from s3o.policy.ledger_backups import complete_snapshots, known_through, unneeded
+from s3o.policy.receipts import check_receipt
 from s3o.services.memory_source import MemorySource
 from s3o.services.safety import always
 from s3o.services.service import Wakeup
@@ -315,7 +316,13 @@ class LedgerBackup:
         receipt = await self._fleet.get(backend).put(
             storage_key, MemorySource(body), headers
         )
-        _check(receipt, md5, backend, storage_key)
+        check_receipt(
+            receipt,
+            md5,
+            backend=backend,
+            operation="PutObject",
+            storage_key=storage_key,
+        )
         await self._ledger.write(
             partial(
                 finish_backup,
@@ -384,16 +391,4 @@ class _Row:
             run=self.run,
             number=self.number,
             is_last=is_last,
-        )
-
-
-def _check(
-    receipt: PutReceipt, md5: str, backend: BackendName, storage_key: StorageKey
-) -> None:
-    if receipt.etag_is_md5 and receipt.etag != md5:
-        raise BlobDamaged(
-            backend=backend,
-            operation="PutObject",
-            reason="the backend's ETag is not the MD5 of what was sent",
-            storage_key=storage_key,
         )
