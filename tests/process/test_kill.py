@@ -113,7 +113,10 @@ def settle(daemon: Daemon) -> None:
             client.ask("DELETE", "poke")
             with ledger(daemon) as database:
                 pending = "SELECT count(*) FROM pending_objects"
-                owed = "SELECT count(*) FROM cleanup_queue WHERE is_ambiguous = 0"
+                owed = (
+                    "SELECT count(*) FROM cleanup_queue"
+                    " WHERE is_ambiguous = 0 AND key <> 'poke'"
+                )
                 halves = "SELECT count(*) FROM ledger_backups WHERE state <> 'whole'"
                 left = [
                     database.execute(query).fetchone()[0]
