@@ -701,6 +701,11 @@ class BackendOverUsage(BackendError):
     is_definite: bool = field(default=True, kw_only=True)
 
 
+# Our own side held the call back before its first byte: a part's number may be used in
+# the backend's upload as before, and nothing is told of what an earlier call has done.
+NOTHING_WAS_SENT = (BackendBusy, BackendCircuitOpen, BackendOverUsage)
+
+
 @dataclass(eq=False)
 class BlobMissing(BackendError):
     """The backend says that it has no such blob (never a client's 404)."""

@@ -24,13 +24,7 @@ from s3o.ledger.upload_parts import (
     drop_part,
     open_part,
 )
-from s3o.model.errors import (
-    BackendBusy,
-    BackendCircuitOpen,
-    BackendError,
-    BackendOverUsage,
-    NoRoom,
-)
+from s3o.model.errors import NOTHING_WAS_SENT, BackendError, NoRoom
 from s3o.model.facts import IntentOpened
 from s3o.model.multipart import Part, Upload
 from s3o.model.names import BackendName, make_storage_key, make_write_id
@@ -59,8 +53,6 @@ from s3o.policy.multipart import algorithm_of
 from s3o.policy.receipts import NOT_THE_SOURCE, check_receipt
 
 OPERATION = "UploadPartCopy"
-# Nothing was sent, so the number may still be used in the backend's own upload.
-_PROVEN_NON_STARTS = (BackendBusy, BackendCircuitOpen, BackendOverUsage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +224,7 @@ class ServerPartCopier:
                 reason=NOT_THE_SOURCE,
             )
         except BackendError as error:
-            is_sent = not isinstance(error, _PROVEN_NON_STARTS)
+            is_sent = not isinstance(error, NOTHING_WAS_SENT)
             await self._drop(opened, "copy failed", was_started=is_sent)
             note_failover(self._observer, OPERATION, error)
             return None

@@ -11,18 +11,13 @@ backends cut a range short and say nothing.
 from s3o.backends.guard import Guarded
 from s3o.ledger.upload_completion import BegunCompletion
 from s3o.model.errors import (
-    BackendBusy,
-    BackendCircuitOpen,
+    NOTHING_WAS_SENT,
     BackendError,
-    BackendOverUsage,
     BackendProtocolError,
     BlobMissing,
     UploadMissing,
 )
 from s3o.model.values import PutReceipt
-
-# Nothing was sent, so nothing is known of an earlier attempt.
-_HELD_BACK = (BackendBusy, BackendCircuitOpen, BackendOverUsage)
 
 
 class JoinRefused(Exception):
@@ -77,7 +72,7 @@ class Joining:
                 return await self._send()
             except UploadMissing:
                 pass  # the earlier request was faster
-            except _HELD_BACK:
+            except NOTHING_WAS_SENT:
                 raise  # says nothing about the earlier request
             except BackendError as error:
                 if error.is_definite:

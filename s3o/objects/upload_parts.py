@@ -23,11 +23,7 @@ from s3o.ledger.upload_parts import (
     drop_part,
     open_part,
 )
-from s3o.model.errors import (
-    BackendBusy,
-    BackendCircuitOpen,
-    BackendOverUsage,
-)
+from s3o.model.errors import NOTHING_WAS_SENT
 from s3o.model.multipart import Part, Upload
 from s3o.model.names import (
     BackendName,
@@ -44,9 +40,6 @@ from s3o.objects.live import LiveWrites
 from s3o.objects.upload_binding import UploadBinder
 from s3o.policy.receipts import check_receipt
 from s3o.wire.record import Record, plan_blob_headers
-
-# Nothing was sent, so the number may still be used in the backend's own upload.
-_PROVEN_NON_STARTS = (BackendBusy, BackendCircuitOpen, BackendOverUsage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +170,7 @@ class PartWriter:
         stored = StoredSource(plain, self._transform, _nothing_to_note)
         try:
             receipt = await self._send(call, opened, stored)
-        except _PROVEN_NON_STARTS:
+        except NOTHING_WAS_SENT:
             await self._drop(opened, "backend held back", was_started=False)
             raise
         except BaseException as error:

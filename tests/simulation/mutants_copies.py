@@ -75,4 +75,4 @@ def layouts_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 @killed_by("copy of a range that fails")
 def a_number_that_was_copied_is_sent_again(patch: pytest.MonkeyPatch) -> None:
     """A failed copy is taken for one that never began."""
-    patch.setattr(part_server_copies, "_PROVEN_NON_STARTS", (BackendError,))
+    patch.setattr(part_server_copies, "NOTHING_WAS_SENT", (BackendError,))
