@@ -14,7 +14,7 @@ from typing import TypeVar
 import trio
 
 from s3o.model.errors import S3OError
-from s3o.model.facts import Crashed, ServiceRan
+from s3o.model.facts import Crashed, Happened, ServiceRan
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.observe.correlation import new_request_id, request_id
 from s3o.observe.operation import describe
@@ -231,20 +231,46 @@ async def attempt(
 ) -> T:
     """Carry out work; whatever it raises becomes PassFailed.
 
-    An error that is neither ours nor expected also leaves its traceback.
+    An error that is neither ours nor expected also leaves its traceback. One that comes
+    up while the work is being cancelled is told, and the cancellation goes on: else it
+    would end whoever waits in the same nursery.
     """
     try:
         return await work()
     except Exception as error:  # the edge of a service
+        report = _report(observer, where, error, expected)
         found = list(_leaves(error))
-        known: tuple[type[Exception], ...] = (S3OError, *expected)
-        if not all(isinstance(leaf, known) for leaf in found):
-            text = "".join(traceback.format_exception(error))
-            observer.note(Crashed(where=where, traceback=text))
-        report = "; ".join(dict.fromkeys(_describe(leaf, expected) for leaf in found))
         cause = found[0] if len(found) == 1 else error
         assert isinstance(cause, Exception)
         raise PassFailed(report, cause) from error
+    except BaseExceptionGroup as group:
+        cancelled, failed = group.split(trio.Cancelled)
+        if cancelled is None or not isinstance(failed, ExceptionGroup):
+            raise
+        report = _report(observer, where, failed, expected)
+        observer.note(
+            Happened(
+                level="error",
+                message="a failure while it was cancelled",
+                fields=(("where", where), ("reason", report)),
+            )
+        )
+        raise cancelled from None
+
+
+def _report(
+    observer: Observer,
+    where: str,
+    error: Exception,
+    expected: tuple[type[Exception], ...],
+) -> str:
+    """Return what failed in a few words; what nobody foresaw leaves its traceback."""
+    found = list(_leaves(error))
+    known: tuple[type[Exception], ...] = (S3OError, *expected)
+    if not all(isinstance(leaf, known) for leaf in found):
+        text = "".join(traceback.format_exception(error))
+        observer.note(Crashed(where=where, traceback=text))
+    return "; ".join(dict.fromkeys(_describe(leaf, expected) for leaf in found))
 
 
 def _describe(error: BaseException, expected: tuple[type[Exception], ...]) -> str:

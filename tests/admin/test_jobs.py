@@ -10,7 +10,7 @@ from s3o.admin.action import BATCH_SIZE, Action, Given, Kind, Parameter
 from s3o.admin.api import PATIENCE_S
 from s3o.admin.desk import Desk
 from s3o.admin.refusal import Document, Refused
-from s3o.model.errors import BackendUnreachable
+from s3o.model.errors import BackendUnreachable, LedgerUnavailable
 from s3o.model.facts import Crashed, JobEnded
 from s3o.model.limits import ADMIN_JOBS_REMEMBERED
 from s3o.model.names import BackendName
@@ -27,6 +27,10 @@ async def dig(desk: Desk, given: Given) -> Document:
         given.progress.note(dug=second)
         await trio.sleep(1)
     match given.text("how"):
+        case "by two":
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep_forever)
+                nursery.start_soon(fail_in_the_end)
         case "refused":
             raise Refused(422, "too hard")
         case "backend":
@@ -34,6 +38,14 @@ async def dig(desk: Desk, given: Given) -> Document:
         case "bug":
             raise KeyError("token=s3cr3t")
     return {"status": "ok", "dug": given.count("seconds")}
+
+
+async def fail_in_the_end() -> None:
+    """Wait for ever; tidying up goes wrong."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        raise LedgerUnavailable("the database is gone")
 
 
 DIG = Action(
@@ -216,3 +228,17 @@ async def test_jobs_end_with_the_process(
     (ended,) = observer.of(JobEnded)
 
     assert "cancelled" == ended.state
+
+
+async def test_a_cancelled_job_whose_end_goes_wrong_ends_no_other(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """One of its tasks fails to tidy up: the process lives, and the job is over."""
+    async with opened(configured(tmp_path), [DIG]) as office:
+        began = await office.admin("POST", "/dig?async=true&how=by%20two")
+        job_id = began.json["job"]["id"]
+        reply = await office.admin("DELETE", f"/jobs/{job_id}")
+        after = await office.admin("POST", "/dig?seconds=1")
+
+    assert (200, "cancelled") == (reply.status, reply.json["state"])
+    assert (200, {"status": "ok", "dug": 1}) == (after.status, after.json)

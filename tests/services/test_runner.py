@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from s3o.model.errors import LedgerUnavailable
-from s3o.model.facts import Crashed, ServiceRan
+from s3o.model.facts import Crashed, Happened, ServiceRan
 from s3o.observe.correlation import request_id
 from s3o.services.runner import Runner
 from s3o.services.service import Leases, NoLeases, Wakeup
@@ -252,6 +252,34 @@ class Contended(NoLeases):
 
     async def release(self, name: str, epoch: int) -> None:
         self.released.append(epoch)
+
+
+async def test_stop_hides_no_failure_and_is_no_crash(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A pass is given up at the deadline, and a part of it fails to tidy up."""
+
+    async def fail_in_the_end() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise LedgerUnavailable("the database is gone")
+
+    async def work() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            nursery.start_soon(fail_in_the_end)
+
+    one = Fixture(Counting(work=work))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(one.runner.run)
+        await trio.sleep(1)
+        one.stopping.set()
+
+    assert ["cancelled"] == one.statuses
+    (told,) = one.observer.of(Happened)
+    assert ("where", "service counting") in told.fields
+    assert "the database is gone" in str(told.fields)
 
 
 async def test_exclusive_service_skips_while_another_instance_runs_it(
