@@ -10,6 +10,7 @@ Copies that reads, copying or the reconciler made suspect are repaired in every 
 and soon after they were found: whoever finds one pokes.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -126,7 +127,7 @@ class Scrubber:
         self._walked_s: float | None = None
         self._walks = 0
         self._stuck: dict[BackendName, StorageKey] = {}  # what ended the last walk
-        self._tried: dict[BlobId, float] = {}  # when a repair was last tried in vain
+        self._tried: dict[BlobId, float] = {}  # when a repair was last tried and did not end
 
     @property
     def interval_s(self) -> float:
@@ -279,27 +280,40 @@ class Scrubber:
         await self._repair(BlobId(row.version_id, row.blob), done)
 
     async def _repair_suspects(self, done: Scrubbed) -> None:
-        suspects = await self._ledger.read(
-            partial(list_suspects, after=BlobId(VersionId(""), 0), limit=REPAIR_BATCH)
-        )
+        """Try a batch of blobs that were not tried of late; more have their turn soon.
+
+        Those that cannot be repaired now must not hide the ones behind them.
+        """
         now_s = self._clock.monotonic_s()
         self._tried = {
             blob: tried_s
             for blob, tried_s in self._tried.items()
             if now_s < tried_s + RETRY_S
         }
-        for blob in suspects:
-            if self._stopping.is_set():
-                return
-            if blob not in self._tried:
+        left, after = REPAIR_BATCH, BlobId(VersionId(""), 0)
+        while True:
+            page = await self._ledger.read(
+                partial(list_suspects, after=after, limit=REPAIR_BATCH)
+            )
+            for blob in page:
+                if self._stopping.is_set():
+                    return
+                if blob in self._tried:
+                    continue
+                if not left:
+                    self.poke()
+                    return
+                left -= 1
                 await self._repair(blob, done)
+            if len(page) < REPAIR_BATCH:
+                return
+            after = page[-1]
 
     async def _repair(self, blob: BlobId, done: Scrubbed) -> None:
-        try:
+        outcome = None
+        with contextlib.suppress(LedgerDamaged):  # fsck tells of it
             outcome = await self._repairer.repair(blob)
-        except LedgerDamaged:
-            return
-        if outcome in (Outcome.WAITING, Outcome.LOST):
+        if outcome not in (Outcome.REPAIRED, Outcome.FINE):
             self._tried[blob] = self._clock.monotonic_s()
         done.repaired += outcome is Outcome.REPAIRED
         done.quarantined += outcome is Outcome.QUARANTINED

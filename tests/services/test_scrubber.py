@@ -233,6 +233,39 @@ async def test_bad_copy_is_not_repaired_from_an_unproved_one(
     assert {LocationState.QUARANTINED} == set((await scrubbing.states()).values())
 
 
+async def test_blobs_beyond_repair_hold_no_other_back(
+    scrubbing: Scrubbing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that died takes many objects along; what can be repaired still is."""
+    monkeypatch.setattr("s3o.services.scrubber.REPAIR_BATCH", 2)
+    house = scrubbing.house
+    for number in range(4):
+        await house.put(BODY, key=f"late {number}")
+        await scrubbing.copy_to("two", f"late {number}")
+    for key in (KEY, "late 0", "late 1"):
+        await scrubbing.lose("one", key)
+        await scrubbing.lose("two", key)
+    for key in ("late 2", "late 3"):
+        await scrubbing.spoil("one", key)
+    house.connection.execute(
+        "UPDATE object_locations SET state = 'suspect' WHERE backend_name = 'one'"
+    )
+    scrubbing.paces.append(ScrubPace())
+    reports = []
+    scrubbing.scrubber.poke()
+    while scrubbing.scrubber.wakeup.is_poked:
+        scrubbing.scrubber.wakeup.take()
+        reports.append(await scrubbing.scrubber.run_once())
+
+    assert 3 == len(reports)  # five blobs, two at a time, each of them once
+    assert {"one": LIVE, "two": LIVE} == await scrubbing.states("late 2")
+    assert {"one": LIVE, "two": LIVE} == await scrubbing.states("late 3")
+    assert SUSPECT == (await scrubbing.states())["one"]
+    scrubbing.scrubber.poke()
+    await scrubbing.scrubber.run_once()
+    assert 3 == sum(word == "last_lost" for word, _ in _judged(house)) / 2
+
+
 @pytest.mark.parametrize("may_destroy", [True, False])
 async def test_bad_copy_makes_room_where_there_is_none(*, may_destroy: bool) -> None:
     """A full backend cannot hold both; the bad one goes, as one proved copy stays."""
