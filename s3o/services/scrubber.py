@@ -127,7 +127,9 @@ class Scrubber:
         self._walked_s: float | None = None
         self._walks = 0
         self._stuck: dict[BackendName, StorageKey] = {}  # what ended the last walk
-        self._tried: dict[BlobId, float] = {}  # when a repair was last tried and did not end
+        self._tried: dict[
+            BlobId, float
+        ] = {}  # when a repair was last tried and did not end
 
     @property
     def interval_s(self) -> float:
@@ -214,9 +216,10 @@ class Scrubber:
         if stored is not None:
             try:
                 checked = await self._checker.check(stored, place)
-            except _STOPS:
-                return False
-            except (BackendError, BackendsFailed):
+            except (BackendError, BackendsFailed) as error:
+                # Of another blob's backend it says nothing about this walk.
+                if isinstance(error, _STOPS) and error.backend == place.backend:
+                    return False
                 done.unread += 1
                 if self._stuck.get(place.backend) != place.storage_key:
                     self._stuck[place.backend] = place.storage_key

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from s3o.model.facts import CopiesObserved, CopyJudged, CorruptionFound, ScrubRoundEnded
-from s3o.model.names import ObjectKey
+from s3o.model.names import BackendName, ObjectKey, StorageKey
 from s3o.model.seams import Transform
 from s3o.model.values import LocationState
 from s3o.objects.integrity import IntegrityRules
@@ -435,6 +435,41 @@ async def test_multipart_objects_are_proved(
         blobs[place.storage_key], body=b"?" * place.stored_bytes
     )
     assert 1 == (await scrubbing.scrubber.cycle()).failed
+
+
+async def test_walk_does_not_wait_for_the_backend_of_another_blob(
+    scrubbing: Scrubbing,
+) -> None:
+    """Copies on a good backend are read although another one is over its limit."""
+    house = scrubbing.house
+    await _upload(house, [True, False])
+    await house.put(BODY, "quite late")
+    for name, backend in _move_second_blob(house):
+        inner = house.rig.inner
+        inner["two"].blobs[name] = inner[backend].blobs.pop(name)
+    guarded = house.rig.fleet.get(BackendName("two"))
+    usage = replace(guarded.limits.usage, egress_bytes=10)
+    guarded.limits = replace(guarded.limits, usage=usage)
+    await scrubbing.scrubber.cycle()
+    await scrubbing.scrubber.cycle()
+
+    late = (await scrubbing.places("quite late"))["one"]
+    assert late.storage_key in _opened(house, "one")
+
+
+def _move_second_blob(house: House) -> list[tuple[StorageKey, str]]:
+    connection = house.connection
+    moved = connection.execute(
+        "SELECT storage_key, backend_name FROM object_locations WHERE blob = 1"
+    ).fetchall()
+    connection.execute(
+        "UPDATE object_locations SET backend_name = 'two' WHERE blob = 1"
+    )
+    connection.execute(
+        "UPDATE object_locations SET stored_digest = NULL "
+        "WHERE blob = 0 AND storage_key LIKE '%/parts!%'"
+    )
+    return moved
 
 
 async def test_backfill_hashes_every_version_and_proves_it(
