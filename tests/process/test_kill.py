@@ -115,7 +115,7 @@ def settle(daemon: Daemon) -> None:
                 pending = "SELECT count(*) FROM pending_objects"
                 owed = (
                     "SELECT count(*) FROM cleanup_queue"
-                    " WHERE is_ambiguous = 0 AND key <> 'poke'"
+                    " WHERE is_ambiguous = 0 AND object_key <> 'poke'"
                 )
                 halves = "SELECT count(*) FROM ledger_backups WHERE state <> 'whole'"
                 left = [
