@@ -17,6 +17,7 @@ from s3o.ledger.commits import Commit, Committed
 from s3o.ledger.intents import Choose
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.seam import Step, Tx
+from s3o.ledger.upload_parts import PartCommit, commit_part, drop_part
 from s3o.ledger.wide_writes import EndedSide, commit_wide, drop_wide
 from s3o.model.errors import (
     BackendError,
@@ -26,6 +27,7 @@ from s3o.model.errors import (
     WriteLost,
 )
 from s3o.model.facts import IntentOpened, IntentResolved
+from s3o.model.multipart import Part
 from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import Clock, Observer
 from s3o.model.values import QuotaRow
@@ -130,6 +132,14 @@ class Announcer:
             self.wanted.note(committed.version.version_id)
         return committed
 
+    async def commit_part(self, commit: PartCommit) -> Part:
+        """Make the intent its number's part; raises as commit does."""
+        return await self.settle(
+            partial(commit_part, commit=commit),
+            commit.intent_key,
+            partial(self.drop_part, commit.intent_key, "commit refused"),
+        )
+
     @property
     def observer(self) -> Observer:
         """Where facts about writes go."""
@@ -180,6 +190,31 @@ class Announcer:
                 is_ambiguous=is_ambiguous,
             ),
             storage_key,
+        )
+
+    async def drop_part(
+        self,
+        intent_key: StorageKey,
+        reason: str,
+        *,
+        was_started: bool = True,
+        is_ambiguous: bool = False,
+    ) -> None:
+        """Undo a part's intent, as drop does.
+
+        was_started: something may have been sent. is_ambiguous: the blob may still
+        appear; what a backend's own upload got stays there until the upload ends.
+        """
+        await self.undo(
+            partial(
+                drop_part,
+                intent_key=intent_key,
+                reason=reason,
+                now_us=self._clock.now_us(),
+                is_ambiguous=is_ambiguous,
+                was_started=was_started,
+            ),
+            intent_key,
         )
 
     async def undo(self, step: Step[object], storage_key: StorageKey) -> None:

@@ -20,8 +20,6 @@ from s3o.ledger.upload_parts import (
     NewPart,
     OpenedPart,
     PartCommit,
-    commit_part,
-    drop_part,
     open_part,
 )
 from s3o.model.errors import NOTHING_WAS_SENT, BackendError, NoRoom
@@ -225,15 +223,17 @@ class ServerPartCopier:
             )
         except BackendError as error:
             is_sent = not isinstance(error, NOTHING_WAS_SENT)
-            await self._drop(opened, "copy failed", was_started=is_sent)
+            await self._announcer.drop_part(
+                opened.intent_key, "copy failed", was_started=is_sent
+            )
             note_failover(self._observer, OPERATION, error)
             return None
         except BaseException:
-            await self._drop(opened, "copy failed")
+            await self._announcer.drop_part(opened.intent_key, "copy failed")
             raise
         if not receipt.etag_is_md5:
             self._without_md5.add(place.backend)
-            await self._drop(opened, "no MD5")
+            await self._announcer.drop_part(opened.intent_key, "no MD5")
             return None
         return await self._commit(call, copy, opened, receipt)
 
@@ -254,26 +254,7 @@ class ServerPartCopier:
             backend_version=receipt.backend_version,
             stored_md5=receipt.etag,
         )
-        return await self._announcer.settle(
-            partial(commit_part, commit=commit),
-            opened.intent_key,
-            partial(self._drop, opened, "commit refused"),
-        )
-
-    async def _drop(
-        self, opened: OpenedPart, reason: str, *, was_started: bool = True
-    ) -> None:
-        await self._announcer.undo(
-            partial(
-                drop_part,
-                intent_key=opened.intent_key,
-                reason=reason,
-                now_us=self._clock.now_us(),
-                is_ambiguous=True,
-                was_started=was_started,
-            ),
-            opened.intent_key,
-        )
+        return await self._announcer.commit_part(commit)
 
 
 def _no_blob(_rows: Sequence[QuotaRow]) -> Sequence[BackendName]:

@@ -19,8 +19,6 @@ from s3o.ledger.upload_parts import (
     NewPart,
     OpenedPart,
     PartCommit,
-    commit_part,
-    drop_part,
     open_part,
 )
 from s3o.model.errors import NOTHING_WAS_SENT
@@ -171,12 +169,14 @@ class PartWriter:
         try:
             receipt = await self._send(call, opened, stored)
         except NOTHING_WAS_SENT:
-            await self._drop(opened, "backend held back", was_started=False)
+            await self._announcer.drop_part(
+                opened.intent_key, "backend held back", was_started=False
+            )
             raise
         except BaseException as error:
             # A blob whose last bytes went out may still appear, however late.
-            await self._drop(
-                opened,
+            await self._announcer.drop_part(
+                opened.intent_key,
                 "write failed",
                 is_ambiguous=stored.is_complete and not left_nothing(error),
             )
@@ -251,31 +251,7 @@ class PartWriter:
             backend_version=receipt.backend_version,
             stored_md5=stored.stored_md5 or digests.md5,
         )
-        return await self._announcer.settle(
-            partial(commit_part, commit=commit),
-            opened.intent_key,
-            partial(self._drop, opened, "commit refused"),
-        )
-
-    async def _drop(
-        self,
-        opened: OpenedPart,
-        reason: str,
-        *,
-        was_started: bool = True,
-        is_ambiguous: bool = False,
-    ) -> None:
-        await self._announcer.undo(
-            partial(
-                drop_part,
-                intent_key=opened.intent_key,
-                reason=reason,
-                now_us=self._clock.now_us(),
-                is_ambiguous=is_ambiguous,
-                was_started=was_started,
-            ),
-            opened.intent_key,
-        )
+        return await self._announcer.commit_part(commit)
 
 
 async def _nothing_to_note(_stored_md5: str | None) -> None:
