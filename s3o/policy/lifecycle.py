@@ -18,7 +18,7 @@ DAY_US = 86_400_000_000
 
 _EVER_US = 1 << 62
 
-#: How much faster than our own clock the believed time may run.
+#: How much faster than our own clock the believed time may run, ahead or back.
 CATCH_UP = 5
 
 
@@ -147,10 +147,12 @@ def cover(prefixes: Iterable[str]) -> Sequence[str]:
 
 
 def believe(believed_us: int, passed_us: int, wall_us: int) -> int:
-    """Return the time to judge ages by, from what it was passed_us ago.
+    """Return the time that is believed, from what it was passed_us ago.
 
-    Never later than the wall clock, and at most CATCH_UP times as fast as our own: what
-    a machine slept is caught up with, while a wall clock that jumps years ahead needs
-    days to do harm, and warns all the while.
+    It follows the wall clock, at most CATCH_UP times as fast as our own: what a machine
+    slept is caught up with, while a wall clock that jumps years ahead needs days to do
+    harm, and warns all the while; one that is years behind for an hour costs hours, not
+    years. Ages are judged by the earlier of it and the wall clock.
     """
-    return min(wall_us, believed_us + CATCH_UP * passed_us)
+    most_us = CATCH_UP * passed_us
+    return min(max(wall_us, believed_us - most_us), believed_us + most_us)

@@ -5,8 +5,9 @@ owner through the S3 API. A pass goes through the keys of every prefix that has 
 page by page, and deletes single versions: what was overwritten, tagged anew or deleted
 between the page and the delete is left alone (ledger/expiry).
 
-Ages are not told by the wall clock alone, which may jump years ahead: the time believed
-runs at most CATCH_UP times as fast as our own clock (policy/lifecycle.believe).
+Ages are not told by the wall clock alone, which may jump years ahead, or stand years
+behind until a time server has answered: the time believed follows it at most CATCH_UP
+times as fast as our own clock (policy/lifecycle.believe); the earlier of both judges.
 """
 
 from collections.abc import Callable, Sequence
@@ -147,7 +148,7 @@ class Lifecycle:
             await note_believed(tx, after_us)
             return after_us
 
-        now_us = await self._ledger.write(tell)
+        now_us = min(await self._ledger.write(tell), wall_us)
         self._believed_at_s = now_s
         self._warn_if_behind(wall_us - now_us)
         return now_us

@@ -220,6 +220,26 @@ async def test_a_clock_set_back_ends_nothing(
     assert {"cat.jpg"} == await keys(house, "cat.jpg")
 
 
+@pytest.mark.parametrize("years", [1, 56])
+async def test_a_clock_set_back_for_a_while_costs_no_more_than_that_while(
+    house: House, autojump_clock: MockClock, years: int
+) -> None:
+    """A machine without a battery starts in 1970, until it has asked for the time."""
+    rules = Rules(house, rule(expire_days=7))
+    await house.put("cat.jpg")
+    await rules.pass_days(6)
+    house.rig.clock.offset_us = -round(years * YEAR_S * 1_000_000)
+    rules.service = rules.make()
+    await rules.pass_days(2 / 24)
+    assert {"cat.jpg"} == await keys(house, "cat.jpg")
+    house.rig.clock.offset_us = 0
+    await rules.pass_days(2)
+
+    assert set() == await keys(house, "cat.jpg")
+    told = [fact.message for fact in house.rig.observer.of(Happened)]
+    assert not [message for message in told if "far ahead" in message]
+
+
 async def test_nights_switched_off_are_caught_up_with(
     house: House, autojump_clock: MockClock
 ) -> None:
