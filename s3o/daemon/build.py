@@ -21,6 +21,7 @@ from s3o.ledger.seam import Engine, Tx
 from s3o.model.seams import Clock, Entropy, Observer, Transform
 from s3o.model.values import Bucket
 from s3o.objects.announce import Announcer
+from s3o.objects.blob_check import BlobChecker
 from s3o.objects.blob_copies import BlobCopier
 from s3o.objects.buckets import BucketDirectory, enter_buckets
 from s3o.objects.described_copies import DescribingBlobCopier
@@ -106,6 +107,11 @@ class House:
             ),
             room=self.room,
         )
+
+    @property
+    def blob_checker(self) -> BlobChecker:
+        """What reads copies and judges them, for all services."""
+        return BlobChecker(self.fleet, self.world.transform, self.reads)
 
 
 def build_observed(world: World, settings: Settings) -> Observed:

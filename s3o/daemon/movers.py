@@ -5,7 +5,6 @@ from collections.abc import Callable
 import trio
 
 from s3o.daemon.build import House
-from s3o.objects.blob_check import BlobChecker
 from s3o.policy.routing import Strategy
 from s3o.services.cleanup_queue import CleanupQueue
 from s3o.services.copy_checks import CopyProver
@@ -39,7 +38,7 @@ def make_drains(
             house.fleet,
             house.observed.observer,
             house.world.clock,
-            BlobChecker(house.fleet, house.world.transform, house.reads),
+            house.blob_checker,
         ),
     )
     backups = BackupsAway(

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import trio
 
 from s3o.daemon.build import House
-from s3o.objects.blob_check import BlobChecker
 from s3o.objects.integrity import Integrity, IntegrityRules
 from s3o.services.backfill import Backfill
 from s3o.services.repair import Repairer
@@ -17,7 +16,6 @@ def make_scrubber(
 ) -> Scrubber:
     """Return the scrubber, with its repairs and its backfill."""
     observer, clock = house.observed.observer, house.world.clock
-    checker = BlobChecker(house.fleet, house.world.transform, house.reads)
     backfill = Backfill(
         house.ledger,
         house.fleet,
@@ -38,7 +36,7 @@ def make_scrubber(
         house.fleet,
         observer,
         clock,
-        checker=checker,
+        checker=house.blob_checker,
         copier=house.blob_copier,
         may_destroy=may_destroy,
     )
@@ -47,7 +45,7 @@ def make_scrubber(
         house.fleet,
         observer,
         clock,
-        checker=checker,
+        checker=house.blob_checker,
         repairer=repairer,
         integrity=house.integrity,
         backfill=backfill,

@@ -11,7 +11,6 @@ from s3o.daemon.sharing import leases_of, reader_grace_s
 from s3o.model.names import BucketName
 from s3o.model.tenants import is_account
 from s3o.model.values import Bucket
-from s3o.objects.blob_check import BlobChecker
 from s3o.policy.importing import map_by_prefix
 from s3o.policy.lifecycle import Expiry
 from s3o.services.breaker_watchdog import BreakerWatchdog
@@ -173,7 +172,7 @@ class Services:
             wanted=house.wanted,
             rules=lambda: _replication_rules(house),
             stopping=self._stopping,
-            checker=BlobChecker(house.fleet, house.world.transform, house.reads),
+            checker=house.blob_checker,
         )
 
     def _make_over_replication(self) -> OverReplicationCleaner:

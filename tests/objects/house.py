@@ -30,6 +30,7 @@ from s3o.model.values import (
     WriteConditions,
 )
 from s3o.objects.announce import Announcer
+from s3o.objects.blob_check import BlobChecker
 from s3o.objects.blob_copies import BlobCopier
 from s3o.objects.integrity import Integrity, IntegrityRules
 from s3o.objects.live import LiveReads, LiveWrites
@@ -82,6 +83,11 @@ class House:
     integrity: Integrity
     rules: list[IntegrityRules]
     stopping: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def blob_checker(self) -> BlobChecker:
+        """What reads copies and judges them, for all services."""
+        return BlobChecker(self.rig.fleet, self.transform, self.reads)
 
     async def put(
         self,

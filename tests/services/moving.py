@@ -7,7 +7,6 @@ import trio
 from s3o.ledger.copy_rows import BlobOf
 from s3o.ledger.drains import Drain, list_drains
 from s3o.model.names import BackendName, ObjectKey
-from s3o.objects.blob_check import BlobChecker
 from s3o.policy.routing import Strategy
 from s3o.services.copy_checks import CopyProver
 from s3o.services.drain_backups import BackupsAway
@@ -58,7 +57,7 @@ class Movers:
                     *common,
                     rig.observer,
                     rig.clock,
-                    BlobChecker(rig.fleet, house.transform, house.reads),
+                    house.blob_checker,
                 ),
             ),
             BackupsAway(

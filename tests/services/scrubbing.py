@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from s3o.ledger.copy_rows import find_blob
 from s3o.model.names import BackendName, ObjectKey, StorageKey
 from s3o.model.values import Location, LocationState
-from s3o.objects.blob_check import BlobChecker
 from s3o.objects.integrity import Integrity, IntegrityRules
 from s3o.services.backfill import Backfill
 from s3o.services.repair import Repairer
@@ -64,13 +63,12 @@ def open_scrubbing(house: House) -> Scrubbing:
     """Give a house a scrubber."""
     house.rules.append(CHECKED)
     rig, paces, may_destroy = house.rig, [HOURLY], [True]
-    checker = BlobChecker(rig.fleet, house.transform, house.reads)
     repairer = Repairer(
         house.ledger,
         rig.fleet,
         rig.observer,
         rig.clock,
-        checker=checker,
+        checker=house.blob_checker,
         copier=house.blob_copier,
         may_destroy=lambda: may_destroy[-1],
     )
@@ -89,7 +87,7 @@ def open_scrubbing(house: House) -> Scrubbing:
         rig.fleet,
         rig.observer,
         rig.clock,
-        checker=checker,
+        checker=house.blob_checker,
         repairer=repairer,
         integrity=house.integrity,
         backfill=backfill,

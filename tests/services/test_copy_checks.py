@@ -7,7 +7,6 @@ import pytest
 from s3o.ledger.copy_rows import find_blob
 from s3o.model.names import ObjectKey
 from s3o.model.values import LocationState
-from s3o.objects.blob_check import BlobChecker
 from s3o.services.copy_checks import CopyProver
 from tests.fakes.sources import pattern
 from tests.objects.house import KEY, open_house
@@ -36,9 +35,12 @@ async def test_joined_parts_are_compared_with_the_etag(*, is_rotten: bool) -> No
             lambda tx: find_blob(tx, stored.version.version_id, 0)
         )
         assert found is not None
-        checker = BlobChecker(house.rig.fleet, house.transform, house.reads)
         prover = CopyProver(
-            house.ledger, house.rig.fleet, house.rig.observer, house.rig.clock, checker
+            house.ledger,
+            house.rig.fleet,
+            house.rig.observer,
+            house.rig.clock,
+            house.blob_checker,
         )
 
         assert (not is_rotten) == await prover.read(found[0], place, None)

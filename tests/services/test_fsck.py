@@ -8,7 +8,6 @@ import pytest
 from s3o.ledger.intents import NewIntent, open_intent
 from s3o.model.names import StorageKey
 from s3o.model.values import ObjectFacts, WriteConditions
-from s3o.objects.blob_check import BlobChecker
 from s3o.services.fsck import Difference, Fsck, FsckReport, Kind
 from s3o.services.fsck.deep import DeepCheck
 from s3o.services.fsck.difference import ADVICE
@@ -46,8 +45,7 @@ async def _fsck(
     house: House, *, is_deep: bool = False
 ) -> tuple[FsckReport, list[Difference]]:
     told: list[Difference] = []
-    checker = BlobChecker(house.rig.fleet, house.transform, house.reads)
-    deep = DeepCheck(house.ledger, checker) if is_deep else None
+    deep = DeepCheck(house.ledger, house.blob_checker) if is_deep else None
     report = await Fsck(house.ledger, house.rig.fleet, told.append, deep=deep).run()
     return report, told
 
