@@ -17,6 +17,10 @@ from s3o.ledger.seam import Row, Tx
 from s3o.model.errors import LedgerDamaged
 from s3o.model.names import BackendName, BucketId, ObjectKey, StorageKey
 
+#: No row waits longer than a day: for its last repeat, or for its next attempt.
+LONGEST_WAIT_US = REPEAT_AFTER_US[-1]
+_STRANDED_US = LONGEST_WAIT_US + 3_600_000_000  # clocks of instances differ
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupRow:
@@ -66,6 +70,26 @@ async def due_rows(
         with contextlib.suppress(LedgerDamaged):
             due.append(_row_of(row))
     return due
+
+
+async def has_stranded(tx: Tx, backend: BackendName, now_us: int) -> bool:
+    """Whether rows wait that were queued by a clock far ahead of now_us."""
+    found = await tx.one(
+        "find_stranded", backend_name=backend, longest_us=now_us + _STRANDED_US
+    )
+    return found is not None
+
+
+async def recall_stranded(tx: Tx, backend: BackendName, now_us: int) -> int:
+    """Bring such rows back to this clock, none before its time; return how many."""
+    return await tx.run(
+        "recall_stranded",
+        backend_name=backend,
+        repeats=len(REPEAT_AFTER_US),
+        now_us=now_us,
+        wait_until_us=now_us + LONGEST_WAIT_US,
+        longest_us=now_us + _STRANDED_US,
+    )
 
 
 async def confirm(tx: Tx, ids: Iterable[int], now_us: int) -> int:

@@ -17,7 +17,15 @@ import trio
 from s3o.backends.fleet import Fleet
 from s3o.backends.guard import Guarded
 from s3o.backends.seam import DeleteOutcome
-from s3o.ledger.cleanup import CleanupRow, confirm, due_rows, exhaust, retry
+from s3o.ledger.cleanup import (
+    CleanupRow,
+    confirm,
+    due_rows,
+    exhaust,
+    has_stranded,
+    recall_stranded,
+    retry,
+)
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.seam import Tx
 from s3o.model.errors import BackendCircuitOpen, BackendError
@@ -114,7 +122,16 @@ class CleanupQueue:
             self._ended = trio.Event()
         return work.report()
 
+    async def _recall(self, backend: Guarded) -> None:
+        """Free the rows of a clock that was set back: they would wait for it again."""
+        name, now_us = backend.name, self._clock.now_us()
+        if await self._ledger.scan(partial(has_stranded, backend=name, now_us=now_us)):
+            await self._ledger.write(
+                partial(recall_stranded, backend=name, now_us=now_us)
+            )
+
     async def _clean(self, backend: Guarded, work: "_Pass") -> None:
+        await self._recall(backend)
         for _ in range(BATCHES_PER_PASS):
             if self._stopping.is_set() or not self._may_destroy():
                 return

@@ -20,6 +20,19 @@ WHERE backend_name = :backend_name AND next_retry <= :now_us
 ORDER BY next_retry, id
 LIMIT :max_rows;
 
+-- name: find_stranded
+-- Whether a row waits for longer than any row has to.
+SELECT id FROM cleanup_queue
+WHERE backend_name = :backend_name AND next_retry > :longest_us
+LIMIT 1;
+
+-- name: recall_stranded
+-- What was not tried yet is due now, the rest after the longest wait there is.
+UPDATE cleanup_queue SET next_retry = CASE
+    WHEN attempts = 0 AND (is_ambiguous = 0 OR repeats_left = :repeats)
+    THEN CAST(:now_us AS BIGINT) ELSE CAST(:wait_until_us AS BIGINT) END
+WHERE backend_name = :backend_name AND next_retry > :longest_us;
+
 -- name: find_cleanup
 SELECT backend_name, size_bytes, repeats_left, is_ambiguous
 FROM cleanup_queue WHERE id = :id;

@@ -234,6 +234,57 @@ async def test_ambiguous_attempts_are_deleted_again_and_again(
     assert ["success"] * 4 == statuses(house)
 
 
+async def test_rows_of_a_clock_that_was_ahead_are_not_stuck(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """Deleted while the clock stood a year ahead: the room comes back this year."""
+    clock, year_us = house.rig.clock, 365 * 86_400 * 1_000_000
+    for key in ("cat.jpg", "dog.jpg"):
+        await house.put(key)
+    await house.delete("dog.jpg")
+    clock.offset_us = year_us
+    faults = house.rig.inner["one"].faults
+    faults.down = Fault.FULL
+    cleanup = house.cleanup()
+    await cleanup.run_once()  # dog.jpg waits for another attempt
+    faults.heal()
+    await house.delete("cat.jpg")
+    clock.offset_us = 0
+    await cleanup.run_once()
+    await trio.sleep(2)
+    await cleanup.run_once()
+    assert 38 == (await house.quota()).orphan_bytes  # cat.jpg had not failed
+    await trio.sleep(86_400)
+    await cleanup.run_once()
+
+    assert 0 == (await house.quota()).orphan_bytes
+    assert [] == house.names()
+
+
+async def test_repeats_of_a_clock_that_was_ahead_come_no_earlier(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """What may still be on its way after a day is deleted then, whatever clocks say."""
+    storage_key = await house.announce("cat.jpg")
+    clock, year_us = house.rig.clock, 365 * 86_400 * 1_000_000
+    clock.offset_us = year_us
+    await house.ledger.write(
+        lambda tx: drop_intent(
+            tx, storage_key, "timeout", clock.now_us(), is_ambiguous=True
+        )
+    )
+    cleanup = house.cleanup()
+    await cleanup.run_once()
+    clock.offset_us = 0
+    for pause_s in (0, 3600, 82_799):
+        await trio.sleep(pause_s)
+        await cleanup.run_once()
+        assert 1 == len(statuses(house))
+    await trio.sleep(2)
+    await cleanup.run_once()
+    assert 2 == len(statuses(house))
+
+
 async def enqueue_by_hand(
     house: House, storage_key: str, *, is_imported: bool = False
 ) -> None:
