@@ -37,7 +37,7 @@ from s3o.model.errors import (
     CopyObsolete,
 )
 from s3o.model.facts import IntentOpened
-from s3o.model.names import BackendName, StorageKey, make_storage_key, make_write_id
+from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.model.values import BlobHeaders, Location, LocationState, PutReceipt
 from s3o.objects.announce import Announcer, left_nothing
@@ -50,6 +50,7 @@ from s3o.objects.blob_source import (
 from s3o.objects.blob_upload import send_in_parts
 from s3o.objects.flow import ReplayableSource
 from s3o.objects.live import LiveReads, LiveWrites
+from s3o.objects.naming import new_storage_key
 from s3o.objects.room import RoomMaker
 from s3o.policy.receipts import check_receipt
 from s3o.wire.record import Record, plan_blob_headers
@@ -191,8 +192,7 @@ class BlobCopier:
         raise BackendsFailed(OPERATION, tuple(dict.fromkeys(failures)))
 
     async def _attempt(self, wish: _Wish, source: BlobSource) -> CopyOutcome:
-        write_id = make_write_id(self._entropy.token(16))
-        storage_key = make_storage_key(wish.of.bucket, wish.of.key, write_id)
+        storage_key = new_storage_key(self._entropy, wish.of.bucket, wish.of.key)
         with self._live.working_on(storage_key):
             opened = await self._open(wish, storage_key)
             proof = await self._transfer(wish, source, storage_key, opened)

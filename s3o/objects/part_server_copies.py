@@ -25,7 +25,7 @@ from s3o.ledger.upload_parts import (
 from s3o.model.errors import NOTHING_WAS_SENT, BackendError, NoRoom
 from s3o.model.facts import IntentOpened
 from s3o.model.multipart import Part, Upload
-from s3o.model.names import BackendName, make_storage_key, make_write_id
+from s3o.model.names import BackendName
 from s3o.model.seams import Clock, Entropy, Observer, Transform
 from s3o.model.values import (
     Bucket,
@@ -44,6 +44,7 @@ from s3o.objects.copied_source import is_md5
 from s3o.objects.failover import note_failover
 from s3o.objects.layout import blob_locations, plan_segments
 from s3o.objects.live import LiveWrites
+from s3o.objects.naming import new_storage_key
 from s3o.objects.read_order import order_for_read
 from s3o.objects.upload_binding import UploadBinder
 from s3o.policy.identity import IdentityTransform
@@ -134,8 +135,7 @@ class ServerPartCopier:
         here = [place for place in copy.places if place.backend == upload.backend]
         if not here or not self._binder.wants_native(upload, call.number, call.size):
             return None
-        write_id = make_write_id(self._entropy.token(16))
-        storage_key = make_storage_key(call.bucket.name, upload.key, write_id)
+        storage_key = new_storage_key(self._entropy, call.bucket.name, upload.key)
         part = NewPart(
             upload_id=upload.upload_id,
             bucket_id=call.bucket.id,

@@ -33,9 +33,6 @@ from s3o.model.names import (
     ObjectKey,
     StorageKey,
     VersionId,
-    make_storage_key,
-    make_version_id,
-    make_write_id,
 )
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.model.values import (
@@ -54,6 +51,7 @@ from s3o.model.values import (
 from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.failover import note_failover
 from s3o.objects.live import LiveWrites
+from s3o.objects.naming import new_storage_key, new_version_id
 from s3o.objects.read_order import order_for_read
 from s3o.policy.blob_copy import can_copy_blob
 from s3o.policy.receipts import NOT_THE_SOURCE, check_receipt
@@ -170,7 +168,7 @@ class ServerCopier:
         """
         digests = _known_digests(call)
         assert digests is not None, "planned"
-        version_id = make_version_id(self._clock.now_us(), self._entropy.token(10))
+        version_id = new_version_id(self._entropy, self._clock.now_us())
         with contextlib.ExitStack() as live:
             work = _Work(call, digests, version_id, blobs, live)
             try:
@@ -223,8 +221,7 @@ class ServerCopier:
     async def _try(self, work: _Work, blob: SourceBlob, place: Location) -> CopiedBlob:
         """Announce a copy of the blob on one backend, and have it made there."""
         call = work.call
-        write_id = make_write_id(self._entropy.token(16))
-        storage_key = make_storage_key(call.bucket.name, call.key, write_id)
+        storage_key = new_storage_key(self._entropy, call.bucket.name, call.key)
         work.live.enter_context(self._live.working_on(storage_key))
         opened = await self._open(work, blob, place, storage_key)
         try:

@@ -15,10 +15,11 @@ from s3o.ledger.ledger import Ledger
 from s3o.ledger.uploads import begin_binding, find_upload, finish_binding
 from s3o.model.errors import BackendError
 from s3o.model.multipart import NATIVE_BLOB, Upload, UploadState
-from s3o.model.names import BackendName, UploadId, make_storage_key, make_write_id
+from s3o.model.names import BackendName, UploadId
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.model.values import Bucket, QuotaRow
 from s3o.objects.failover import note_failover
+from s3o.objects.naming import new_storage_key
 from s3o.wire.record import Record, plan_blob_headers
 
 
@@ -132,8 +133,7 @@ class UploadBinder:
             able = [name for name in order if self.takes(name, stored_size)]
             return sorted(able, key=lambda name: name not in preferred)
 
-        write_id = make_write_id(self._entropy.token(16))
-        storage_key = make_storage_key(bucket.name, upload.key, write_id)
+        storage_key = new_storage_key(self._entropy, bucket.name, upload.key)
         binding = await self._ledger.write(
             partial(
                 begin_binding, upload=upload, choose=choose, storage_key=storage_key

@@ -26,8 +26,6 @@ from s3o.model.multipart import Part, Upload
 from s3o.model.names import (
     BackendName,
     StorageKey,
-    make_storage_key,
-    make_write_id,
 )
 from s3o.model.seams import Clock, DigestedSource, Entropy, Transform
 from s3o.model.values import Bucket, PutReceipt, Usage
@@ -35,6 +33,7 @@ from s3o.objects.announce import Announcer, left_nothing
 from s3o.objects.failover import Failover
 from s3o.objects.flow import ReplayableSource, StoredSource
 from s3o.objects.live import LiveWrites
+from s3o.objects.naming import new_storage_key
 from s3o.objects.upload_binding import UploadBinder
 from s3o.policy.receipts import check_receipt
 from s3o.wire.record import Record, plan_blob_headers
@@ -104,11 +103,7 @@ class PartWriter:
         plain: ReplayableSource,
         failed: Mapping[BackendName, str],
     ) -> Part:
-        storage_key = make_storage_key(
-            call.bucket.name,
-            upload.key,
-            make_write_id(self._entropy.token(16)),
-        )
+        storage_key = new_storage_key(self._entropy, call.bucket.name, upload.key)
         with self._live.working_on(storage_key):
             opened = await self._open(call, upload, storage_key, failed)
             with self._live.working_on(opened.intent_key):

@@ -21,7 +21,6 @@ from s3o.model.names import (
     ObjectKey,
     UploadId,
     make_upload_id,
-    make_version_id,
 )
 from s3o.model.seams import Clock, DigestedSource, Entropy, Observer
 from s3o.model.values import (
@@ -30,6 +29,7 @@ from s3o.model.values import (
     ChecksumType,
     ObjectFacts,
 )
+from s3o.objects.naming import new_version_id
 from s3o.objects.part_server_copies import OPERATION as PART_COPY
 from s3o.objects.part_server_copies import PartCopyCall, ServerPartCopier
 from s3o.objects.room import RoomMaker
@@ -104,7 +104,7 @@ class UploadStore:
             bucket_id=call.bucket.id,
             bucket=call.bucket.name,
             key=call.key,
-            version_id=make_version_id(now_us, self._entropy.token(10)),
+            version_id=new_version_id(self._entropy, now_us),
             facts=call.facts,
             checksum_algorithm=call.checksum_algorithm,
             checksum_type=call.checksum_type,

@@ -39,9 +39,6 @@ from s3o.model.names import (
     ObjectKey,
     StorageKey,
     VersionId,
-    make_storage_key,
-    make_version_id,
-    make_write_id,
 )
 from s3o.model.seams import Clock, DigestedSource, Entropy, Transform
 from s3o.model.values import (
@@ -59,6 +56,7 @@ from s3o.objects.failover import Failover
 from s3o.objects.flow import ReplayableSource, ReplayBudget, StoredSource
 from s3o.objects.hashed_source import HashedSource
 from s3o.objects.live import LiveWrites
+from s3o.objects.naming import new_storage_key, new_version_id
 from s3o.objects.write_copies import Side, send_to_all, tell
 from s3o.policy.receipts import check_receipt
 from s3o.wire.record import Record, plan_blob_headers
@@ -118,7 +116,7 @@ class Writer:
         nothing), NoRoom, BackendsFailed, WriteLost, LedgerError. Then the key answers
         as before, unless the reaper can prove later that the write was complete.
         """
-        version_id = make_version_id(self._clock.now_us(), self._entropy.token(10))
+        version_id = new_version_id(self._entropy, self._clock.now_us())
         if self._hashes() and call.source.declared_sha256 is None:
             call = replace(call, source=HashedSource(call.source))
         return await self._failover.carry(
@@ -148,8 +146,7 @@ class Writer:
             self._windows.give_back(window_bytes)
 
     def _new_name(self, call: PutCall) -> StorageKey:
-        write_id = make_write_id(self._entropy.token(16))
-        return make_storage_key(call.bucket.name, call.key, write_id)
+        return new_storage_key(self._entropy, call.bucket.name, call.key)
 
     async def _open(
         self,

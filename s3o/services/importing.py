@@ -17,9 +17,10 @@ from s3o.ledger.reconcile import explained
 from s3o.ledger.seam import Tx
 from s3o.model.errors import BlobMissing
 from s3o.model.limits import IMPORT_BYTES, IMPORTED_BYTES, RECONCILE_BATCH
-from s3o.model.names import BackendName, StorageKey, make_version_id
+from s3o.model.names import BackendName, StorageKey
 from s3o.model.seams import Clock, Entropy
 from s3o.model.values import ListedBlob
+from s3o.objects.naming import new_version_id
 from s3o.policy.importing import Mapper, Shape, Target, made_up_etag, shape_of
 
 
@@ -134,7 +135,7 @@ class Importer:
             name=name,
             bucket=target.bucket,
             key=target.key,
-            version_id=make_version_id(self._clock.now_us(), self._entropy.token(10)),
+            version_id=new_version_id(self._entropy, self._clock.now_us()),
             stored_bytes=stored_bytes,
             etag=etag or made_up_etag(name, stored_bytes, blob.modified_at_us),
             backend_etag=etag,

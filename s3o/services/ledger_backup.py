@@ -34,9 +34,10 @@ from s3o.ledger.seam import Tx
 from s3o.model.backup_names import BackupKind, BackupName
 from s3o.model.errors import BackendError, NoRoom
 from s3o.model.facts import Happened
-from s3o.model.names import BackendName, make_write_id
+from s3o.model.names import BackendName
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.model.values import BlobHeaders, QuotaRow
+from s3o.objects.naming import new_write_id
 from s3o.policy.ledger_backups import complete_snapshots, known_through, unneeded
 from s3o.policy.receipts import check_receipt
 from s3o.services.memory_source import MemorySource
@@ -294,7 +295,7 @@ class LedgerBackup:
     ) -> bool:
         """Store one copy on a backend not tried yet; False: there is none with room."""
         md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        storage_key = name.storage_key(make_write_id(self._entropy.token(16)))
+        storage_key = name.storage_key(new_write_id(self._entropy))
         new = NewBackup(
             name=name,
             storage_key=storage_key,
