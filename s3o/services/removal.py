@@ -123,8 +123,7 @@ class Removal:
 
     async def run_once(self) -> str:
         """Go on with every removal; tell of backends that should be unconfigured."""
-        drains = await self._ledger.read(list_drains)
-        self._fleet.set_draining(drain.backend for drain in drains)
+        drains = await self._refresh()
         self._warn(drains)
         reports: list[str] = []
         for drain in drains:
@@ -172,9 +171,10 @@ class Removal:
         if all(row.backend != name for row in await quota_rows(tx)):
             raise NoSuchBackend(name)
 
-    async def _refresh(self) -> None:
+    async def _refresh(self) -> list[Drain]:
         drains = await self._ledger.read(list_drains)
         self._fleet.set_draining(drain.backend for drain in drains)
+        return drains
 
     async def _work(self, name: BackendName) -> RemovalStatus:
         """Do all that can be done now."""
