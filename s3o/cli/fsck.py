@@ -9,6 +9,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from s3o.cli.failures import tell_failure
+
 if TYPE_CHECKING:
     from s3o.services.fsck import Difference, FsckReport
 
@@ -38,7 +40,6 @@ def fsck(options: argparse.Namespace) -> int:
     from s3o.config.problems import ConfigError
     from s3o.daemon.fsck import FsckWish, run_fsck
     from s3o.model.errors import S3OError
-    from s3o.observe.operation import describe
 
     wish = FsckWish(config_path=str(options.config), is_deep=options.deep)
     show = _show_json if options.json else _show
@@ -48,8 +49,7 @@ def fsck(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return UNABLE
     except (S3OError, OSError) as error:
-        reason = describe(error) if isinstance(error, S3OError) else str(error)
-        print(f"error: {reason}", file=sys.stderr)
+        tell_failure(error)
         print("fsck compares while the service is stopped", file=sys.stderr)
         return UNABLE
     document = describe_report(report)

@@ -5,6 +5,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from s3o.cli.failures import tell_failure
+
 if TYPE_CHECKING:
     from s3o.daemon.recover import Outcome
 
@@ -47,7 +49,6 @@ def recover(options: argparse.Namespace) -> int:
     from s3o.config.problems import ConfigError
     from s3o.daemon.recover import Wish, run_recovery
     from s3o.model.errors import S3OError
-    from s3o.observe.operation import describe
     from s3o.services.recovery import RecoveryError
 
     wish = Wish(
@@ -69,8 +70,7 @@ def recover(options: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILURE
     except (S3OError, OSError) as error:
-        reason = describe(error) if isinstance(error, S3OError) else str(error)
-        print(f"error: {reason}", file=sys.stderr)
+        tell_failure(error)
         return FAILURE
     document = describe_outcome(outcome, is_dry=wish.is_dry)
     if options.json:

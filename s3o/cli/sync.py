@@ -4,6 +4,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from s3o.cli.failures import tell_failure
+
 if TYPE_CHECKING:
     from s3o.services.importing import ImportCounts
 
@@ -49,7 +51,6 @@ def sync(options: argparse.Namespace) -> int:
     from s3o.config.problems import ConfigError
     from s3o.daemon.sync import SyncError, SyncWish, run_sync
     from s3o.model.errors import S3OError
-    from s3o.observe.operation import describe
 
     wish = SyncWish(
         config_path=str(options.config),
@@ -71,8 +72,7 @@ def sync(options: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILURE
     except (S3OError, OSError) as error:
-        reason = describe(error) if isinstance(error, S3OError) else str(error)
-        print(f"error: {reason}", file=sys.stderr)
+        tell_failure(error)
         return FAILURE
     print(render(counts, wish.backend, wish.bucket, is_dry=wish.is_dry))
     return 0
