@@ -14,14 +14,12 @@ import trio
 from s3o.config import load
 from s3o.config.settings import Settings
 from s3o.daemon.build import World
-from s3o.daemon.offline import Deaf
+from s3o.daemon.offline import Deaf, ledger_on
 from s3o.daemon.world import real_world
-from s3o.ledger.ledger import Ledger
 from s3o.ledger.meta import cluster_id
 from s3o.model.errors import LedgerUnavailable
 from s3o.objects.blob_check import BlobChecker
 from s3o.objects.live import LiveReads
-from s3o.policy.breaker import CircuitBreaker
 from s3o.services.fsck import Difference, Fsck, FsckReport
 from s3o.services.fsck.deep import DeepCheck
 from s3o.services.usage_flush import FlushPace, UsageFlush
@@ -58,8 +56,7 @@ async def compare(
     observer = Deaf()
     broken: list[str] = []
     async with world.open_engine(settings, world.clock, broken.append) as engine:
-        breaker = CircuitBreaker(failure_threshold=0, open_timeout_s=1.0)
-        ledger = Ledger(engine, breaker, observer, world.clock, world.entropy)
+        ledger = ledger_on(engine, world)
         await ledger.read(cluster_id)  # a file that is no ledger of ours ends here
         fleet = await world.build_fleet(settings, observer, world.clock, world.entropy)
         try:

@@ -16,12 +16,10 @@ import trio
 from s3o.config import load
 from s3o.config.settings import Settings
 from s3o.daemon.build import World
-from s3o.daemon.offline import Deaf
+from s3o.daemon.offline import Deaf, ledger_on
 from s3o.daemon.world import real_world
-from s3o.ledger.ledger import Ledger
 from s3o.ledger.sqlite import hold_sqlite, open_sqlite
 from s3o.model.names import BackendName
-from s3o.policy.breaker import CircuitBreaker
 from s3o.services.recovery import Recovery, RecoveryError, RecoveryReport
 from s3o.services.recovery.base import Say
 
@@ -91,18 +89,11 @@ async def _fill(
         async with open_sqlite(
             growing, now_us=world.clock.now_us(), on_broken=broken.append
         ) as engine:
-            ledger = Ledger(
-                engine,
-                CircuitBreaker(failure_threshold=0, open_timeout_s=1.0),
-                observer,
-                world.clock,
-                world.entropy,
-            )
             without: Collection[BackendName] = [
                 BackendName(name) for name in wish.without
             ]
             recovery = Recovery(
-                ledger,
+                ledger_on(engine, world),
                 fleet,
                 world.clock,
                 limits={one.name: one.quota_bytes for one in settings.backends},
