@@ -7,6 +7,7 @@ whose binding failed stays `opening` and takes its parts as blobs of their own.
 """
 
 import contextlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -260,18 +261,36 @@ async def expire_completed(tx: Tx, before_us: int) -> int:
     return await tx.run("expire_completed_uploads", before_us=before_us)
 
 
-async def stale_uploads(tx: Tx, idle_before_us: int, limit: int) -> list[Upload]:
+async def stale_uploads(
+    tx: Tx, idle_before_us: int, limit: int, to_come_us: int = 1 << 62
+) -> list[Upload]:
     """Return uploads without a sign of life since then, the idlest first.
 
+    At the end those whose last one is later than to_come_us: a clock has been set back.
     One that is being completed is never stale: it ends by its own rules. One that
     cannot be read is left out, so that the others are served; fsck reports it.
     """
-    found = await tx.all("stale_uploads", before_us=idle_before_us, max_rows=limit)
+    found = await tx.all(
+        "stale_uploads",
+        before_us=idle_before_us,
+        after_us=to_come_us,
+        max_rows=limit,
+    )
     uploads: list[Upload] = []
     for row in found:
         with contextlib.suppress(LedgerDamaged):
             uploads.append(upload_of(row))
     return uploads
+
+
+async def find_upload_names(
+    tx: Tx, backend: BackendName, names: Sequence[StorageKey]
+) -> frozenset[str]:
+    """Return those of names under which anything was begun here, or is to be ended."""
+    found = await tx.all(
+        "find_upload_names", backend_name=backend, names=json.dumps(names)
+    )
+    return frozenset(rows.text(row[0]) for row in found)
 
 
 async def finished_native(

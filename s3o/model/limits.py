@@ -120,6 +120,7 @@ TOMBSTONE_BATCH = 500
 DEAD_LETTER_BATCH = 500
 LIFECYCLE_PAGE = 1000  # keys looked at in one read
 UPLOAD_BATCH = 500
+STALE_UPLOADS = 5_000  # of those nobody goes on with, looked at in one pass
 
 # Backups of the ledger on backends: one segment, written and read back whole.
 SEGMENT_BYTES = 8 * MIB  # compressed, about

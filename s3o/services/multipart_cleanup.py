@@ -2,7 +2,8 @@
 
 An upload without a sign of life for `multipart_stale_timeout` is aborted as its client
 would abort it. A clock that jumps must not end one that is being filled, so it must
-also have stood still for an hour by our own monotonic clock.
+also have stood still for an hour by our own monotonic clock; for all of that time where
+its last sign of life is to come, since the clock was set back.
 
 A backend may hold an upload of its own that serves nobody: its Create or Abort was lost
 with its process. Such a one is aborted only on positive evidence: it lies under the
@@ -12,7 +13,7 @@ backend may hold more than ours. The row that is the evidence is forgotten once 
 listing shows nothing of its name.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import trio
@@ -24,6 +25,7 @@ from s3o.ledger.seam import Tx
 from s3o.ledger.upload_endings import abort_upload
 from s3o.ledger.uploads import (
     expire_completed,
+    find_upload_names,
     finished_native,
     forget_upload,
     look_up,
@@ -31,7 +33,7 @@ from s3o.ledger.uploads import (
 )
 from s3o.model.errors import BackendError, StateError
 from s3o.model.facts import Happened
-from s3o.model.limits import BACKEND_UPLOAD_PAGES, UPLOAD_BATCH
+from s3o.model.limits import BACKEND_UPLOAD_PAGES, STALE_UPLOADS, UPLOAD_BATCH
 from s3o.model.multipart import Upload, UploadState
 from s3o.model.names import BackendName, StorageKey, UploadId, parse_storage_key
 from s3o.model.seams import Clock, Observer
@@ -42,6 +44,7 @@ from s3o.services.service import Wakeup
 INTERVAL_S = 3600.0
 # How long something must have stood still by our own clock, whatever others say.
 QUIET_S = 3600.0
+TO_COME_US = 3_600_000_000  # clocks of instances differ; more was another clock
 REMEMBER_S = 86_400.0  # a Complete may be repeated for a day
 
 
@@ -95,26 +98,34 @@ class MultipartCleanup:
         return ", ".join(text for text in found if text)
 
     async def _abort_stale(self) -> int:
+        now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
         idle_us = round(self._idle_s() * 1_000_000)
         found = await self._ledger.scan(
             partial(
                 stale_uploads,
-                idle_before_us=self._clock.now_us() - idle_us,
-                limit=UPLOAD_BATCH,
+                idle_before_us=now_us - idle_us,
+                limit=STALE_UPLOADS,
+                to_come_us=now_us + TO_COME_US,
             )
         )
-        now_s = self._clock.monotonic_s()
         marks = {upload.upload_id: upload.active_at_us for upload in found}
-        quiet = self._stale.observe(marks, now_s)
+        still_s = self._stale.observe(marks, now_s)
         count = 0
         for upload in found:
             if self._stopping.is_set():
                 break
-            if upload.upload_id in quiet and not self._is_being_filled(upload):
-                count += await self._abort(upload)
+            if still_s[upload.upload_id] >= self._patience_s(upload, now_us):
+                count += not self._is_being_filled(upload) and await self._abort(upload)
         if count:
             self._poke_cleanup()
+            if len(found) == STALE_UPLOADS:
+                self.wakeup.poke()  # to look at those behind them
         return count
+
+    def _patience_s(self, upload: Upload, now_us: int) -> float:
+        """How long it must stand still by our own clock; all of it if it is to come."""
+        is_to_come = upload.active_at_us > now_us
+        return max(self._idle_s(), QUIET_S) if is_to_come else QUIET_S
 
     def _is_being_filled(self, upload: Upload) -> bool:
         """Whether this process sends a part of the key; one may take days."""
@@ -160,9 +171,9 @@ class MultipartCleanup:
                 rows = await self._rows_of(backend)
                 marks |= {row.upload_id: _state_mark(row) for row in rows}
                 leftovers.append((backend, rows))
-        quiet = self._ended.observe(marks, self._clock.monotonic_s())
+        still_s = self._ended.observe(marks, self._clock.monotonic_s())
         for backend, rows in leftovers:
-            ripe = [row for row in rows if row.upload_id in quiet]
+            ripe = [row for row in rows if still_s[row.upload_id] >= QUIET_S]
             if ripe and not self._stopping.is_set():
                 count += await self._sweep_backend(backend, rows, ripe)
         return count
@@ -209,20 +220,19 @@ class MultipartCleanup:
                     )
         except BackendError:
             return count  # the next pass goes on
-        await self._report_unknown(backend, listed, rows)
+        await self._report_unknown(backend, list(listed))
         return count
 
     async def _report_unknown(
-        self,
-        backend: Guarded,
-        listed: Mapping[StorageKey, Collection[str]],
-        rows: Sequence[Upload],
+        self, backend: Guarded, listed: Sequence[StorageKey]
     ) -> None:
         """Tell of uploads with names of our shape that no row explains, twice seen."""
-        live = await self._ledger.scan(
-            partial(stale_uploads, idle_before_us=1 << 62, limit=len(listed) + 1)
-        )
-        explained = {row.storage_key for row in (*rows, *live)}
+        explained: set[str] = set()
+        for start in range(0, len(listed), UPLOAD_BATCH):
+            names = listed[start : start + UPLOAD_BATCH]
+            explained |= await self._ledger.scan(
+                partial(find_upload_names, backend=backend.name, names=names)
+            )
         unknown = frozenset(name for name in listed if name not in explained)
         lasting = unknown & self._unknown.get(backend.name, frozenset())
         self._unknown[backend.name] = unknown
@@ -264,16 +274,14 @@ class _Quiet:
     def __init__(self) -> None:
         self._seen: dict[UploadId, tuple[int, float]] = {}
 
-    def observe(self, marks: Mapping[UploadId, int], now_s: float) -> set[UploadId]:
-        """Take what is seen now; return what has been the same for QUIET_S."""
+    def observe(
+        self, marks: Mapping[UploadId, int], now_s: float
+    ) -> Mapping[UploadId, float]:
+        """Take what is seen now; return for how many seconds each has been the same."""
         seen: dict[UploadId, tuple[int, float]] = {}
         for upload_id, mark in marks.items():
             before = self._seen.get(upload_id)
             since_s = before[1] if before is not None and before[0] == mark else now_s
             seen[upload_id] = (mark, since_s)
         self._seen = seen
-        return {
-            upload_id
-            for upload_id, (_, since_s) in seen.items()
-            if now_s - since_s >= QUIET_S
-        }
+        return {upload_id: now_s - since_s for upload_id, (_, since_s) in seen.items()}

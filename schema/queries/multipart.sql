@@ -257,9 +257,34 @@ SELECT
     checksum_algorithm, checksum_type, native_part_size, manifest, initiator,
     created_at, active_at
 FROM multipart_uploads
-WHERE state IN ('opening', 'open') AND active_at < :before_us
+WHERE state IN ('opening', 'open')
+AND (active_at < :before_us OR active_at > :after_us)
 ORDER BY active_at, upload_id
 LIMIT :max_rows;
+
+-- name: find_upload_names
+-- Under which of these names (a JSON list) the ledger has anything begun or to be ended.
+SELECT n.value FROM json_each(:names) AS n
+WHERE n.value IN (
+    SELECT storage_key FROM multipart_uploads
+    WHERE backend_name = :backend_name AND storage_key IS NOT NULL
+    UNION ALL
+    SELECT storage_key FROM cleanup_queue WHERE backend_name = :backend_name
+    UNION ALL
+    SELECT storage_key FROM cleanup_dlq WHERE backend_name = :backend_name
+)
+OR EXISTS (SELECT 1 FROM pending_objects AS p WHERE p.storage_key = n.value);
+-- engine: postgres
+SELECT n.value FROM jsonb_array_elements_text(CAST(:names AS JSONB)) AS n (value)
+WHERE n.value IN (
+    SELECT storage_key FROM multipart_uploads
+    WHERE backend_name = :backend_name AND storage_key IS NOT NULL
+    UNION ALL
+    SELECT storage_key FROM cleanup_queue WHERE backend_name = :backend_name
+    UNION ALL
+    SELECT storage_key FROM cleanup_dlq WHERE backend_name = :backend_name
+)
+OR EXISTS (SELECT 1 FROM pending_objects AS p WHERE p.storage_key = n.value);
 
 -- name: finished_native_uploads
 -- Positive evidence: a native upload under such a name serves nobody.

@@ -13,6 +13,7 @@ from s3o.model.errors import (
     NoRoom,
     NoSuchUpload,
 )
+from s3o.model.facts import Happened
 from s3o.model.multipart import UploadState
 from s3o.model.names import StorageKey
 from s3o.model.seams import Transform
@@ -473,6 +474,103 @@ async def test_jump_of_the_clock_aborts_no_upload_in_progress(
 
     await upload.complete()
     assert b"onetwo" == await house.get()
+
+
+async def test_hundreds_of_stale_uploads_end_within_hours(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """A client in a loop leaves more behind in an hour than a page of the ledger."""
+    for _ in range(600):
+        await Uploading(house).create()
+    await trio.sleep(86_401)
+    await house.sweep.run_once()
+    await trio.sleep(3600)
+    await house.sweep.run_once()
+
+    rows = house.connection.execute("SELECT COUNT(*) FROM multipart_uploads")
+    assert 0 == rows.fetchone()[0]
+
+
+async def test_more_stale_uploads_than_one_pass_looks_at_come_next(
+    house: House, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a pass leaves is looked at as soon as it has ended some."""
+    monkeypatch.setattr("s3o.services.multipart_cleanup.STALE_UPLOADS", 2)
+    for _ in range(6):
+        await Uploading(house).create()
+    await trio.sleep(86_401)
+    for _ in range(4):  # the first hour only sees that nothing moves
+        await house.sweep.run_once()
+        while house.sweep.wakeup.is_poked:
+            house.sweep.wakeup.take()
+            await house.sweep.run_once()
+        await trio.sleep(3600)
+
+    rows = house.connection.execute("SELECT COUNT(*) FROM multipart_uploads")
+    assert 0 == rows.fetchone()[0]
+
+
+@pytest.mark.parametrize("is_filled", [True, False])
+async def test_upload_of_a_clock_that_was_ahead_ends_this_year(
+    house: House, autojump_clock: MockClock, *, is_filled: bool
+) -> None:
+    """By the clock of today it is to come; a day without a sign of life ends it."""
+    house.rig.clock.offset_us = 365 * 86_400 * 1_000_000
+    upload = Uploading(house)
+    await upload.create()
+    await upload.part(1, b"one")
+    house.rig.clock.offset_us = 0
+    for _ in range(24):
+        await house.sweep.run_once()
+        await trio.sleep(3600)
+    assert "one" == (await upload.find()).backend
+    if is_filled:
+        await upload.part(2, b"two")
+    await trio.sleep(1)
+    await house.sweep.run_once()
+
+    if is_filled:
+        assert "one" == (await upload.find()).backend
+    else:
+        with pytest.raises(NoSuchUpload):
+            await upload.find()
+
+
+async def test_clock_set_back_ends_no_upload_early(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """By a clock that is a year behind, all uploads are to come."""
+    upload = Uploading(house)
+    await upload.create()
+    await upload.part(1, b"one")
+    house.rig.clock.offset_us = -365 * 86_400 * 1_000_000
+    for _ in range(20):
+        await house.sweep.run_once()
+        await trio.sleep(3600)
+    await upload.complete()
+
+    assert b"one" == await house.get()
+
+
+async def test_uploads_under_way_are_known_however_many_there_are(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """A warning that is wrong teaches operators to read none."""
+    for _ in range(5):
+        await Uploading(house).create()
+    upload = Uploading(house)
+    await upload.create()
+    await upload.part(1, b"one")
+    for _ in range(4):  # the backend is listed as long as one has ended
+        ended = Uploading(house)
+        await ended.create()
+        await ended.part(1, b"one")
+        await ended.abort()
+        await house.sweep.run_once()
+        await trio.sleep(3601)
+
+    told = [fact.message for fact in house.rig.observer.of(Happened)]
+    assert not [message for message in told if "not known here" in message]
 
 
 async def test_foreign_uploads_on_a_backend_are_left_alone(
