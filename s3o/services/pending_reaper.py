@@ -22,7 +22,7 @@ from s3o.ledger.ledger import Ledger
 from s3o.ledger.pending import IntentKind, IntentRow
 from s3o.ledger.seam import Step
 from s3o.ledger.upload_parts import drop_part
-from s3o.model.errors import BackendError, BlobMissing
+from s3o.model.errors import BackendError, BlobMissing, LedgerDamaged
 from s3o.model.facts import CleanupEnqueued, IntentResolved
 from s3o.model.limits import REAPER_BATCH
 from s3o.model.names import StorageKey, UploadId
@@ -154,6 +154,8 @@ class PendingReaper:
     ) -> None:
         try:
             outcome = await self._resolve(intent)
+        except LedgerDamaged:
+            return  # a row of its key that cannot be true: fsck tells of it
         finally:
             limiter.release_on_behalf_of(intent.storage_key)
         if outcome is None:

@@ -1,6 +1,7 @@
 """A ledger and two memory backends, for services to keep in order."""
 
 import hashlib
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class House:
     rig: Rig
     ledger: Ledger
     writer: Writer
+    connection: sqlite3.Connection
     read_now: set[StorageKey] = field(default_factory=set)
     live: set[StorageKey] = field(default_factory=set)
     stopping: trio.Event = field(default_factory=trio.Event)
@@ -151,6 +153,6 @@ async def open_house(**quotas: int) -> AsyncIterator[House]:
     limits = {BackendName(name): limit for name, limit in quotas.items()}
     writer = await furnish(engine, limits or None)
     try:
-        yield House(rig=rig, ledger=ledger, writer=writer)
+        yield House(rig=rig, ledger=ledger, writer=writer, connection=connection)
     finally:
         connection.close()

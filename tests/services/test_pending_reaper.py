@@ -225,3 +225,20 @@ async def test_what_cannot_be_resolved_holds_nothing_else_back(
     [resolved] = house.rig.observer.of(IntentResolved)
     assert (first < second, second) == (True, resolved.storage_key)
     assert "dropped 1" == await reaper.run_once()
+
+
+async def test_key_whose_row_is_damaged_holds_no_other_write_back(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """Somebody edited a row: the dead writes of all other keys are settled."""
+    await house.put("0.jpg")
+    keys = [await house.announce(f"{n}.jpg") for n in range(3)]
+    for storage_key in keys:
+        await house.send(storage_key)
+    house.connection.execute("UPDATE objects SET size = -5 WHERE key = '0.jpg'")
+    report = await reap(house)
+
+    assert "promoted 2" == report
+    assert None is not await house.find("1.jpg")
+    assert None is not await house.find("2.jpg")
+    assert 1 == (await house.depths()).intents
