@@ -73,6 +73,11 @@ async def count_time(tx: Tx, counted_us: int | None, now_us: int) -> int:
     return after_us
 
 
+async def counted_us(tx: Tx) -> int | None:
+    """Return the counted clock; None: nobody has counted yet."""
+    return None if await _read(tx, _COUNTED) is None else await _number(tx, _COUNTED)
+
+
 async def believed_us(tx: Tx) -> int | None:
     """Return the time that lifecycle rules believed last; None: they never ran."""
     return None if await _read(tx, _BELIEVED) is None else await _number(tx, _BELIEVED)

@@ -35,6 +35,7 @@ from s3o.model.names import StorageKey
 from s3o.model.seams import Clock, Observer
 from s3o.observe.operation import describe
 from s3o.policy.backoff import cleanup_delay_s
+from s3o.policy.steadiness import Steadiness
 from s3o.services.deleting import delete_blobs, is_hopeless
 from s3o.services.safety import always
 from s3o.services.service import Wakeup
@@ -45,6 +46,7 @@ LONE_GRACE_S = 1.0  # from a location read to its blob opened, in one process
 SHARED_GRACE_S = 60.0  # the same with other processes on the ledger
 GATHER_S = 0.05  # a burst of deletes and overwrites is one pass
 BATCHES_PER_PASS = 100  # per backend; so that one pass ends
+STEADY_S = 3600.0
 
 
 class CleanupQueue:
@@ -78,6 +80,7 @@ class CleanupQueue:
         self._stopping = stopping
         self._may_destroy = may_destroy
         self._must_hurry = False
+        self._steadiness = Steadiness()
         self._ended = trio.Event()
         self._began_s = 0.0
         self._freed_bytes = 0
@@ -107,8 +110,9 @@ class CleanupQueue:
 
     async def run_once(self) -> str:
         """Delete what is due, on all backends that answer."""
-        began_s = self._clock.monotonic_s()
-        work = _Pass(trio.CapacityLimiter(self._concurrency()))
+        began_s, now_us = self._clock.monotonic_s(), self._clock.now_us()
+        is_steady = self._steadiness.lasted_s(now_us, began_s) >= STEADY_S
+        work = _Pass(trio.CapacityLimiter(self._concurrency()), is_steady)
         try:
             async with trio.open_nursery() as nursery:
                 for backend in self._fleet:
@@ -123,7 +127,11 @@ class CleanupQueue:
         return work.report()
 
     async def _recall(self, backend: Guarded) -> None:
-        """Free the rows of a clock that was set back: they would wait for it again."""
+        """Free the rows of a clock that was set back: they would wait for it again.
+
+        Not with a clock that was set a moment ago, for then it may be that clock which
+        is wrong: to one that stands a year behind, every row waits for a year.
+        """
         name, now_us = backend.name, self._clock.now_us()
         if await self._ledger.scan(partial(has_stranded, backend=name, now_us=now_us)):
             await self._ledger.write(
@@ -131,7 +139,8 @@ class CleanupQueue:
             )
 
     async def _clean(self, backend: Guarded, work: "_Pass") -> None:
-        await self._recall(backend)
+        if work.is_steady:
+            await self._recall(backend)
         for _ in range(BATCHES_PER_PASS):
             if self._stopping.is_set() or not self._may_destroy():
                 return
@@ -226,8 +235,9 @@ class _Verdict:
 class _Pass:
     """What one pass did, over all backends."""
 
-    def __init__(self, limiter: trio.CapacityLimiter) -> None:
+    def __init__(self, limiter: trio.CapacityLimiter, is_steady: bool) -> None:
         self.limiter = limiter
+        self.is_steady = is_steady  # the wall clock, for a while
         self.freed_bytes = 0
         self.is_held_back = False
         self._counts = {"success": 0, "retry": 0, "exhausted": 0}

@@ -18,10 +18,12 @@ import trio
 
 from s3o.ledger.expiry import START, AgingRow, expire_versions, list_due
 from s3o.ledger.ledger import Ledger
-from s3o.ledger.meta import believed_us, note_believed
+from s3o.ledger.meta import believed_us, counted_us, note_believed
+from s3o.ledger.reconcile import version_before_us
 from s3o.ledger.seam import Tx
 from s3o.ledger.upload_endings import abort_upload
 from s3o.ledger.upload_listing import list_uploads
+from s3o.model.backup_names import LAST_SEQUENCE
 from s3o.model.errors import LedgerDamaged, NoSuchBucket, StateError
 from s3o.model.facts import Happened, LifecycleExpired, LifecycleRan
 from s3o.model.limits import LIFECYCLE_PAGE, UPLOAD_BATCH
@@ -143,7 +145,7 @@ class Lifecycle:
         async def tell(tx: Tx) -> int:
             before_us = await believed_us(tx)
             if before_us is None:
-                before_us = wall_us
+                before_us = min(wall_us, await _first_belief_us(tx) or wall_us)
             after_us = believe(before_us, round(passed_s * 1_000_000), wall_us)
             await note_believed(tx, after_us)
             return after_us
@@ -314,3 +316,13 @@ def _of_version(version: ObjectVersion) -> Aging:
         created_at_us=version.created_at_us,
         tags=version.facts.tags,
     )
+
+
+async def _first_belief_us(tx: Tx) -> int:
+    """Return a time that is over, where rules never ran; 0: the ledger is all new.
+
+    The wall clock of that very moment may be the one that is wrong.
+    """
+    counted = await counted_us(tx) or 0
+    newest = await version_before_us(tx, LAST_SEQUENCE) or 0
+    return max(counted, newest)

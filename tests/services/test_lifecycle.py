@@ -55,6 +55,11 @@ class Rules:
         """The cleanup queue would run."""
         self.pokes += 1
 
+    async def rest(self, days: float) -> None:
+        """Let time pass without a pass, after one."""
+        await self.service.run_once()
+        await trio.sleep(days * DAY_S)
+
     async def pass_days(self, days: float) -> None:
         """Let time pass with a pass every hour."""
         for _ in range(round(days * 24)):
@@ -117,7 +122,7 @@ async def test_an_object_overwritten_after_the_listing_survives(
     rules = Rules(house, rule())
     await house.put("cat.jpg")
     await house.put("dog.jpg")
-    await trio.sleep(3 * DAY_S)
+    await rules.rest(3)
     expire = lifecycle.expire_versions
 
     async def overwrite_first(tx, **given):
@@ -155,7 +160,7 @@ async def test_an_object_tagged_anew_after_the_listing_survives(
                 tx, bucket, ObjectKey(name), (("keep", "no"),)
             )
         )
-    await trio.sleep(3 * DAY_S)
+    await rules.rest(3)
     scan = house.ledger.scan
 
     async def overtaken(step):
@@ -180,7 +185,7 @@ async def test_pages_and_batches_leave_nothing_out(
     names = [f"a{number:02}" for number in range(10)] + ["ab", "b"]
     for name in names:
         await house.put(name)
-    await trio.sleep(3 * DAY_S)
+    await rules.rest(3)
 
     assert 11 == (await rules.service.cycle()).deleted
     assert {"b"} == await keys(house, *names)
@@ -205,6 +210,23 @@ async def test_a_clock_that_jumps_ahead_ends_nothing_at_once(
 
     assert set() == await keys(house, "cat.jpg")
     assert 1 == len([fact for fact in warnings if "far ahead" in fact.message])
+
+
+async def test_the_first_pass_of_all_does_not_believe_a_clock_ahead(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """A rule is set, and in that hour the clock stands a year ahead."""
+    rules = Rules(house, rule())
+    await house.put("cat.jpg")
+    await trio.sleep(600)
+    house.rig.clock.offset_us = round(YEAR_S * 1_000_000)
+    await rules.service.run_once()
+    house.rig.clock.offset_us = 0
+    await rules.pass_days(1)
+    assert {"cat.jpg"} == await keys(house, "cat.jpg")
+    await rules.pass_days(1)
+
+    assert set() == await keys(house, "cat.jpg")
 
 
 async def test_a_clock_set_back_ends_nothing(
@@ -262,7 +284,7 @@ async def test_nothing_is_deleted_while_the_gate_is_closed(
     """An old ledger takes for current what was replaced long ago."""
     rules = Rules(house, rule())
     await house.put("cat.jpg")
-    await trio.sleep(3 * DAY_S)
+    await rules.rest(3)
     rules.may_destroy = False
     assert "" == await rules.service.run_once()
     rules.may_destroy = True
