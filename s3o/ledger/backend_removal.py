@@ -26,7 +26,7 @@ from s3o.ledger.quotas import QuotaMoves
 from s3o.ledger.seam import Tx
 from s3o.ledger.upload_endings import abort_upload, refuse_complete
 from s3o.ledger.uploads import look_up
-from s3o.model.errors import DrainConflict, UploadCompleting
+from s3o.model.errors import DrainConflict, LedgerDamaged, UploadCompleting
 from s3o.model.names import BackendName, BucketName, ObjectKey, UploadId
 from s3o.model.values import Bucket, Location, LocationState, WriteConditions
 
@@ -327,7 +327,11 @@ class _Work:
     async def take(self, row: CopyRow) -> None:
         """Take one location, if it may go."""
         await self._tx.run("lock_key", bucket_id=row.bucket_id, key=row.key)
-        found = await find_blob(self._tx, row.version_id, row.blob)
+        try:
+            found = await find_blob(self._tx, row.version_id, row.blob)
+        except LedgerDamaged:
+            self.kept += 1
+            return  # for a person: nobody can say what would be lost
         if found is None:
             return  # its object went with another blob, or is a stray
         _, places = found

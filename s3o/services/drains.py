@@ -35,10 +35,11 @@ from s3o.ledger.drains import (
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.quotas import quota_rows, sync_quotas
 from s3o.ledger.seam import Tx
-from s3o.model.errors import NoSuchBackend
+from s3o.model.errors import LedgerDamaged, NoSuchBackend
 from s3o.model.facts import DrainChanged
 from s3o.model.names import BackendName
 from s3o.model.seams import Clock, Observer
+from s3o.observe.operation import describe
 from s3o.policy.backoff import ceiling_s
 from s3o.services.drain_backups import BackupsAway
 from s3o.services.drain_moves import CopyMover, Step
@@ -230,8 +231,13 @@ class Drains:
 
         async def move(row: CopyRow) -> None:
             async with limiter:
-                if not self._stopping.is_set() and self._may_destroy():
-                    work.count(row, await self._mover.move(row))
+                if self._stopping.is_set() or not self._may_destroy():
+                    return
+                try:
+                    step = await self._mover.move(row)
+                except LedgerDamaged as error:
+                    step = Step(error=f"{describe(error)}; see fsck")
+                work.count(row, step)
 
         async with trio.open_nursery() as nursery:
             for row in page:

@@ -18,6 +18,7 @@ from s3o.ledger.copy_scan import BlobMark, Look, look_for_surplus
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.quotas import quota_rows
 from s3o.ledger.seam import Tx
+from s3o.model.errors import LedgerDamaged
 from s3o.model.facts import (
     CopyRemoved,
     OverReplicationBegan,
@@ -151,8 +152,12 @@ class OverReplicationCleaner:
 
         async def work(mark: BlobMark) -> None:
             async with limiter:
-                if not self._stopping.is_set() and self._may_destroy():
+                if self._stopping.is_set() or not self._may_destroy():
+                    return
+                try:
                     await self._clean_one(mark, rules, done)
+                except LedgerDamaged:  # of this blob alone; fsck tells of it
+                    done.failed += 1
 
         async with trio.open_nursery() as nursery:
             for mark in look.found:

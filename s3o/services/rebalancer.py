@@ -26,7 +26,13 @@ from s3o.ledger.copy_rows import (
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.quotas import quota_rows
 from s3o.ledger.seam import Tx
-from s3o.model.errors import BackendError, BackendsFailed, NoRoom, WriteLost
+from s3o.model.errors import (
+    BackendError,
+    BackendsFailed,
+    LedgerDamaged,
+    NoRoom,
+    WriteLost,
+)
 from s3o.model.facts import (
     RebalanceFinished,
     RebalanceMoved,
@@ -287,7 +293,10 @@ async def _look(
     for row in rows:
         if not is_good(row.location) or row.location.is_imported:
             continue
-        found = await find_blob(tx, row.version_id, row.blob)
+        try:
+            found = await find_blob(tx, row.version_id, row.blob)
+        except LedgerDamaged:
+            continue  # it stays where it is; fsck tells of it
         if found is None:
             continue
         of, places = found

@@ -22,7 +22,13 @@ from s3o.ledger.copy_scan import BlobMark, look_for_thin
 from s3o.ledger.ledger import Ledger
 from s3o.ledger.quotas import quota_rows
 from s3o.ledger.seam import Tx
-from s3o.model.errors import BackendError, BackendsFailed, NoRoom, WriteLost
+from s3o.model.errors import (
+    BackendError,
+    BackendsFailed,
+    LedgerDamaged,
+    NoRoom,
+    WriteLost,
+)
 from s3o.model.facts import (
     CopyMade,
     ReplicationBegan,
@@ -229,7 +235,12 @@ class Replicator:
         marks: list[BlobMark] = []
         while not self._wanted.is_empty and len(marks) < limit:
             [version_id] = self._wanted.take(1)
-            places = await self._ledger.read(partial(copies_of, version_id=version_id))
+            try:
+                places = await self._ledger.read(
+                    partial(copies_of, version_id=version_id)
+                )
+            except LedgerDamaged:
+                continue  # the tour tells of it
             blobs = dict.fromkeys(place.blob for place in places)
             marks += [BlobMark(version_id, blob) for blob in blobs]
         return marks[:limit]  # an upload of more blobs is left to the tour
@@ -242,6 +253,11 @@ class Replicator:
         async def work(mark: BlobMark) -> None:
             try:
                 await self._replicate(mark, rules, done)
+            except LedgerDamaged as error:  # of this blob alone; fsck tells of it
+                done.failed += 1
+                self._observer.note(
+                    ReplicationFailed(key="", reason=f"{mark.version_id}: {error}")
+                )
             finally:
                 limiter.release_on_behalf_of(mark)
 

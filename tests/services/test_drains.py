@@ -365,3 +365,22 @@ async def add_backup(house: House, backend: str, begin: str, number: int) -> Non
     chosen = BackendName(backend)
     await house.ledger.write(lambda tx: open_backup(tx, new, lambda _: [chosen]))
     await house.ledger.write(lambda tx: finish_backup(tx, chosen, StorageKey(name), 7))
+
+
+async def test_a_damaged_row_keeps_no_other_object_on_the_backend(
+    movers: Movers, autojump_clock: MockClock
+) -> None:
+    """What can leave leaves, and the operator is told what cannot."""
+    house = movers.house
+    await house.put(b"cat", "a")
+    await house.put(b"dog", "b")
+    house.connection.execute("UPDATE objects SET metadata = 'x' WHERE key = 'a'")
+    await movers.drains.start(ONE)
+    for _ in range(3):
+        await movers.drains.run_once()
+        await movers.cleaned()
+    status = await movers.drains.status(ONE)
+
+    assert ["cat"] == movers.on("one")
+    assert 1 == status.objects_remaining
+    assert "LedgerDamaged" in status.error

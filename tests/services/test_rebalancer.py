@@ -208,3 +208,15 @@ async def test_nothing_moves_while_the_ledger_may_be_an_old_one(
 
     assert Rebalanced(skipped=HELD_BACK) == held
     assert [6, 0, 0] == counts(movers)
+
+
+async def test_a_damaged_row_keeps_the_others_from_nothing(
+    movers: Movers, autojump_clock: MockClock
+) -> None:
+    """An object whose row cannot be true stays where it is."""
+    movers.house.connection.execute(
+        "UPDATE objects SET metadata = 'x' WHERE key = 'k0'"
+    )
+    done = await movers.rebalancer.cycle()
+
+    assert Rebalanced(moved=4, planned=4) == done

@@ -355,3 +355,18 @@ async def test_a_purge_stops_where_the_ledger_turns_out_to_be_old(
     assert not status.is_removed
     assert b"cat" == await house.get()
     assert [] == await house.complaints()
+
+
+async def test_a_damaged_row_keeps_no_other_object(
+    movers: Movers, autojump_clock: MockClock
+) -> None:
+    """A purge takes what it can, and says what it waits for."""
+    house = movers.house
+    await house.put(b"cat", "a")
+    await house.put(b"dog", "b")
+    house.connection.execute("UPDATE objects SET metadata = 'x' WHERE key = 'a'")
+    status = await movers.removal.remove(ONE, purge=True)
+
+    assert not status.is_removed
+    assert (("objects", 1),) == status.waiting
+    assert ["cat"] == movers.on("one")

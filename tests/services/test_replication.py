@@ -197,6 +197,46 @@ async def test_what_cannot_be_copied_keeps_nothing_waiting(keeping: Keeping) -> 
     assert {ONE, TWO} == await keeping.good(last)
 
 
+def damage(house: House, key: str) -> None:
+    """Edit an object's row by hand, badly."""
+    house.connection.execute("UPDATE objects SET metadata = 'x' WHERE key = ?", (key,))
+
+
+@pytest.mark.parametrize("is_fresh", [True, False])
+async def test_a_damaged_row_keeps_no_other_object_from_its_copies(
+    keeping: Keeping, *, is_fresh: bool
+) -> None:
+    """One row that cannot be true must not end replication for good."""
+    version = await keeping.house.put(BODY, "a")
+    last = await keeping.house.put(BODY, "b")
+    damage(keeping.house, "a")
+    if is_fresh:
+        for one in (version, last):
+            keeping.wanted.note(one.version_id)
+    await keeping.replicator.run_once()
+
+    assert {ONE, TWO} == await keeping.good(last)
+    assert {ONE} == await keeping.good(version)
+
+
+async def test_a_damaged_row_keeps_no_other_surplus_from_going(
+    keeping: Keeping,
+) -> None:
+    """The cleaner goes on behind it, and touches none of its copies."""
+    version = await keeping.house.put(BODY, "a")
+    last = await keeping.house.put(BODY, "b")
+    keeping.rules[0] = ReplicationRules(factor=3)
+    await keeping.replicator.cycle()
+    keeping.rules[0] = ReplicationRules(factor=2)
+    damage(keeping.house, "a")
+
+    done = await keeping.cleaner.cycle()
+
+    assert (1, 1) == (done.removed, done.failed)
+    assert 2 == len(await keeping.good(last))
+    assert 3 == len(await keeping.good(version))
+
+
 async def test_a_target_that_fails_is_passed_over(keeping: Keeping) -> None:
     """Another one may have room and serve."""
     version = await keeping.house.put(BODY)
