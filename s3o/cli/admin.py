@@ -26,6 +26,7 @@ from s3o.model.numbers import parse_uint
 
 FAILURE = 1
 POLL_S = 1.0
+ERROR = "error"  # the status of an answer: it was tried, and nothing of it done
 
 Document = Mapping[str, object]
 
@@ -90,7 +91,7 @@ def run_admin(options: argparse.Namespace) -> int:
     try:
         asked = _understand(options)
         client = make_client(settings, options.addr, trust)
-        return _show(asked, trio.run(_ask, client, asked))
+        return show(asked, trio.run(_ask, client, asked))
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -99,6 +100,29 @@ def run_admin(options: argparse.Namespace) -> int:
         return FAILURE
     except KeyboardInterrupt:
         return 130
+
+
+def show(asked: Asked, reply: Reply) -> int:
+    """Print an answer; return the exit code."""
+    if reply.status >= 400:
+        if asked.is_json:
+            print(json.dumps(reply.document, indent=2))
+        print(f"error: {_reason(reply)}", file=sys.stderr)
+        return FAILURE
+    if asked.is_json:
+        print(json.dumps(reply.document, indent=2))
+    elif asked.request is asked.command.switched:
+        print(asked.command.switched_view(reply.document))
+    else:
+        print(asked.command.view(reply.document))
+    sys.stdout.flush()
+    if reply.document.get("status") != ERROR:
+        return 0
+    errors = reply.document.get("errors")
+    told = errors if isinstance(errors, list) and errors else ["it could not be done"]
+    for error in told:
+        print(f"error: {plain(error)}", file=sys.stderr)
+    return FAILURE
 
 
 def read_count(text: str) -> int:
@@ -237,22 +261,6 @@ async def _follow(client: AdminClient, reply: Reply) -> Reply:
     if job.get("state") == "done":
         return Reply(200, _mapping(job.get("result")))
     return Reply(500, {"error": job.get("error"), "job": job})
-
-
-def _show(asked: Asked, reply: Reply) -> int:
-    if reply.status >= 400:
-        if asked.is_json:
-            print(json.dumps(reply.document, indent=2))
-        print(f"error: {_reason(reply)}", file=sys.stderr)
-        return FAILURE
-    if asked.is_json:
-        print(json.dumps(reply.document, indent=2))
-    elif asked.request is asked.command.switched:
-        print(asked.command.switched_view(reply.document))
-    else:
-        print(asked.command.view(reply.document))
-    sys.stdout.flush()
-    return 0
 
 
 def _reason(reply: Reply) -> str:

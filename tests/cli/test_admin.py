@@ -8,7 +8,8 @@ import trustme
 from s3o.admin.actions import ACTIONS
 from s3o.admin.api import match_path
 from s3o.cli import main
-from s3o.cli.admin_client import AdminError, find_origin
+from s3o.cli.admin import Asked, show
+from s3o.cli.admin_client import AdminError, Reply, find_origin
 from s3o.cli.admin_commands import COMMANDS, AdminCommand, Request
 from s3o.cli.admin_views import show_removal, show_status
 from s3o.cli.tables import human_bytes, plain, render_table
@@ -129,6 +130,38 @@ def test_status_without_the_database_is_still_a_table() -> None:
 
     assert "database: NOT HEALTHY (circuit open)" in text
     assert "draining, open" in text
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+@pytest.mark.parametrize(
+    ("status", "errors", "code"),
+    [("error", ["one: its circuit is open"], 1), ("ok", ["one: timeout"], 0)],
+)
+def test_what_was_tried_in_vain_is_a_failure(
+    capsys: pytest.CaptureFixture[str],
+    *,
+    is_json: bool,
+    status: str,
+    errors: list[str],
+    code: int,
+) -> None:
+    """A cron job that reconciles must hear of it when no backend was compared."""
+    command = next(one for one in COMMANDS if one.words == ("reconcile",))
+    asked = Asked(
+        command=command,
+        request=command.request,
+        path=command.request.path,
+        query={},
+        body=None,
+        is_json=is_json,
+        is_async=False,
+    )
+    reply = Reply(200, {"status": status, "backends_scanned": 0, "errors": errors})
+
+    assert code == show(asked, reply)
+    told = capsys.readouterr()
+    assert errors[0] in told.out
+    assert (errors[0] in told.err) == bool(code)
 
 
 def test_a_purge_tells_what_it_would_destroy() -> None:
