@@ -110,8 +110,8 @@ class Removal:
         could not be deleted. Raises NoSuchBackend, DrainConflict, OnlyCopies (nothing
         was changed then), LedgerError.
         """
-        await self._begin(name, purge)
-        async with self._working:
+        async with self._working:  # no pass begins what is refused in the end
+            await self._begin(name, purge)
             status = await self._work(name)
         if purge and status.waiting:
             with trio.move_on_after(PURGE_WAIT_S):
@@ -119,6 +119,8 @@ class Removal:
                     await self._next_cleanup()
                     async with self._working:
                         status = await self._work(name)
+        if status.waiting:
+            self.wakeup.poke()
         return status
 
     async def run_once(self) -> str:

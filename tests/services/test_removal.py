@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from s3o.ledger.quotas import sync_quotas
+from s3o.ledger.seam import Step
 from s3o.ledger.usage import add_usage
 from s3o.model.errors import (
     DrainConflict,
@@ -370,3 +371,46 @@ async def test_a_damaged_row_keeps_no_other_object(
     assert not status.is_removed
     assert (("objects", 1),) == status.waiting
     assert ["cat"] == movers.on("one")
+
+
+async def test_a_refused_removal_has_changed_nothing(
+    movers: Movers, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service's pass comes while only copies are counted: it must not begin."""
+    house = movers.house
+    await house.put(b"cat", "a")
+    await house.put(b"dog", "b")
+    await movers.add_copy("two", "a")
+    before = house.located()
+    scan = house.ledger.scan
+
+    async with trio.open_nursery() as nursery:
+
+        async def scan_slowly(step: Step[object]) -> object:
+            nursery.start_soon(movers.removal.run_once)
+            await wait_all_tasks_blocked()
+            return await scan(step)
+
+        monkeypatch.setattr(house.ledger, "scan", scan_slowly)
+        with pytest.raises(OnlyCopies):
+            await movers.removal.remove(ONE, purge=False)
+        monkeypatch.undo()
+
+    assert before == house.located()
+    assert [] == await movers.list_drains()
+    assert [] == await house.complaints()
+
+
+async def test_the_service_goes_on_soon_with_what_was_not_finished(
+    movers: Movers, autojump_clock: MockClock
+) -> None:
+    """Who was told that the removal goes on must not wait for an idle tick."""
+    house = movers.house
+    await house.put(b"cat")
+    house.rig.inner["one"].faults.down = Fault.FULL
+    status = await movers.removal.remove(ONE, purge=True)
+
+    assert not status.is_removed
+    assert movers.removal.wakeup.is_poked
+    await movers.removal.run_once()
+    assert 10 == movers.removal.interval_s
