@@ -35,11 +35,13 @@ class LedgerLeases:
         self._watches: dict[str, LockWatch] = {}
 
     async def take(self, name: str) -> int | None:
-        """Return the epoch of a lease now ours, or None: somebody has it."""
+        """Return the epoch of a lease now ours, or None: somebody else has it."""
         seen = await self._ledger.read(partial(read_lock, name=name))
         watch = self._watches.setdefault(name, LockWatch(PATIENCE_S))
-        is_abandoned = seen is not None and watch.is_abandoned(
-            seen, self._clock.monotonic_s()
+        # One that is ours could not be released, for the runner asks once at a time.
+        is_abandoned = seen is not None and (
+            watch.is_abandoned(seen, self._clock.monotonic_s())
+            or seen.holder == self._holder
         )
         if seen is not None and seen.holder is not None and not is_abandoned:
             return None

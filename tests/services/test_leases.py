@@ -45,6 +45,26 @@ async def test_silent_holder_loses_its_lease(
     assert None is await leases_of(house, "third").take(NAME)
 
 
+async def test_a_lease_that_could_not_be_released_is_taken_again_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was away at the end of a pass: the next one need not wait."""
+    leases = leases_of(house, "a")
+    epoch = await leases.take(NAME)
+    assert epoch is not None
+
+    async def fail(_step: object) -> None:
+        raise LedgerUnavailable("down")
+
+    monkeypatch.setattr(house.ledger, "write", fail)
+    with pytest.raises(LedgerUnavailable):
+        await leases.release(NAME, epoch)
+    monkeypatch.undo()
+
+    assert epoch + 1 == await leases.take(NAME)
+    assert None is await leases_of(house, "b").take(NAME)
+
+
 async def test_beating_holder_keeps_it(house: House, autojump_clock: MockClock) -> None:
     """A long pass is not a dead one."""
     busy, other = leases_of(house, "busy"), leases_of(house, "other")
