@@ -24,6 +24,7 @@ STOP_S = 10.0
 RELEASE_S = 5.0
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 30.0
+TAKEN_S = 5.0  # until a poked service that runs elsewhere is tried again
 
 T = TypeVar("T")
 
@@ -131,12 +132,18 @@ class _Loop:
         await self._wait_poked_for(jitter_s)
         failures = 0
         while not self._stopping.is_set():
-            if self.service.wakeup.is_poked:
+            is_poked = self.service.wakeup.is_poked
+            if is_poked:
                 # Taken first: who pokes while we gather waits as long as the first.
                 self.service.wakeup.take()
                 await self._wait_or_stop(self.service.gather_s)
-            if await self._pass():
+            status = await self._pass()
+            if status != "error":
                 failures = 0
+                if status == "skipped" and is_poked:
+                    # The pass elsewhere may not know of what was asked for here.
+                    await self._wait_or_stop(TAKEN_S)
+                    self.service.wakeup.poke()
                 await self._wait_due()
             else:
                 backoff_s = min(FIRST_BACKOFF_S * 2**failures, LONGEST_BACKOFF_S)
@@ -167,7 +174,8 @@ class _Loop:
         with trio.move_on_after(seconds):
             await self._stopping.wait()
 
-    async def _pass(self) -> bool:
+    async def _pass(self) -> str:
+        """Make a pass; return success, skipped or error."""
         token = request_id.set(new_request_id(self._entropy))
         started_s = self._clock.monotonic_s()
         status, report = "cancelled", ""
@@ -194,7 +202,7 @@ class _Loop:
                 )
             )
             request_id.reset(token)
-        return status != "error"
+        return status
 
     async def run_leased(self, work: Callable[[], Awaitable[T]]) -> T:
         """Carry out work under the service's lease. Raises NotAlone."""

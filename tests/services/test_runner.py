@@ -297,6 +297,23 @@ async def test_exclusive_service_skips_while_another_instance_runs_it(
     assert [7] == leases.released
 
 
+async def test_a_poke_is_kept_while_another_instance_runs_the_service(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Whoever poked waits for a pass that knows of it, not for the next tick."""
+    leases = Contended()
+    fixture = Fixture(Counting(is_exclusive=True), leases)
+    async with fixture.running():
+        await trio.sleep(1)
+        fixture.service.wakeup.poke()
+        await trio.sleep(20)
+        assert [] == fixture.service.began
+        leases.is_free = True
+        await trio.sleep(6)
+
+    assert 1 == len(fixture.service.began)
+
+
 async def test_lost_lease_ends_the_pass(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
