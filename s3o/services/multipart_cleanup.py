@@ -31,7 +31,7 @@ from s3o.ledger.uploads import (
     look_up,
     stale_uploads,
 )
-from s3o.model.errors import BackendError, StateError
+from s3o.model.errors import BackendCircuitOpen, BackendError, StateError
 from s3o.model.facts import Happened
 from s3o.model.limits import BACKEND_UPLOAD_PAGES, STALE_UPLOADS, UPLOAD_BATCH
 from s3o.model.multipart import Upload, UploadState
@@ -175,7 +175,7 @@ class MultipartCleanup:
         for backend, rows in leftovers:
             ripe = [row for row in rows if still_s[row.upload_id] >= QUIET_S]
             if ripe and not self._stopping.is_set():
-                count += await self._sweep_backend(backend, rows, ripe)
+                count += await self._sweep_backend(backend, ripe)
         return count
 
     async def _rows_of(self, backend: Guarded) -> list[Upload]:
@@ -196,9 +196,7 @@ class MultipartCleanup:
                 return found
             after = page[-1].upload_id
 
-    async def _sweep_backend(
-        self, backend: Guarded, rows: Sequence[Upload], ripe: Sequence[Upload]
-    ) -> int:
+    async def _sweep_backend(self, backend: Guarded, ripe: Sequence[Upload]) -> int:
         """Abort what lies under ripe rows' names; forget rows that nothing lies under.
 
         The rows were read before the listing, so what it does not show is gone.
@@ -210,11 +208,9 @@ class MultipartCleanup:
                 return 0
             for row in ripe:
                 assert row.storage_key is not None, "it is bound"
-                for backend_upload_id in listed.get(row.storage_key, ()):
-                    await backend.abort_upload(row.storage_key, backend_upload_id)
-                    count += 1
-                is_clean = row.storage_key not in listed
-                if is_clean and row.state is not UploadState.OPENING:
+                under_way = listed.get(row.storage_key, ())
+                count += await _abort_all(backend, row.storage_key, under_way)
+                if not under_way and row.state is not UploadState.OPENING:
                     await self._ledger.write(
                         partial(forget_upload, upload_id=row.upload_id)
                     )
@@ -248,6 +244,26 @@ class MultipartCleanup:
 
 def _state_mark(upload: Upload) -> int:
     return list(UploadState).index(upload.state)
+
+
+async def _abort_all(
+    backend: Guarded, name: StorageKey, upload_ids: Sequence[str]
+) -> int:
+    """Abort the backend's uploads under a name; return how many it has ended.
+
+    One that it keeps has its turn in the next pass, and holds no other back. Raises
+    BackendCircuitOpen.
+    """
+    count = 0
+    for upload_id in upload_ids:
+        try:
+            await backend.abort_upload(name, upload_id)
+        except BackendCircuitOpen:
+            raise
+        except BackendError:
+            continue
+        count += 1
+    return count
 
 
 async def _list_all(backend: Guarded) -> dict[StorageKey, list[str]] | None:

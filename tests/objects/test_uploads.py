@@ -573,6 +573,34 @@ async def test_uploads_under_way_are_known_however_many_there_are(
     assert not [message for message in told if "not known here" in message]
 
 
+async def test_an_upload_that_a_backend_keeps_holds_no_other_back(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """Its provider refuses to abort one: the others are ended, and forgotten."""
+    backend = house.rig.guarded("one")
+    names: list[StorageKey] = []
+    for _ in range(3):
+        upload = Uploading(house)
+        await upload.create()
+        await upload.part(1, b"one")
+        found = await upload.find()
+        assert found.storage_key is not None
+        names.append(found.storage_key)
+        await upload.abort()
+    await house.drain()
+    for name in names[:2]:  # a Create that arrived late
+        await backend.create_upload(name, BlobHeaders())
+    await house.sweep.run_once()
+    await trio.sleep(3601)
+    house.rig.inner["one"].faults.next("abort_upload", Fault.ERROR_BEFORE)
+    report = await house.sweep.run_once()
+
+    assert "ended 1 on backends" == report
+    assert 1 == len(house.rig.inner["one"].uploads.under_way)
+    rows = house.connection.execute("SELECT COUNT(*) FROM multipart_uploads")
+    assert 2 == rows.fetchone()[0]  # what was clean is forgotten
+
+
 async def test_foreign_uploads_on_a_backend_are_left_alone(
     house: House, autojump_clock: MockClock
 ) -> None:
