@@ -30,7 +30,14 @@ from s3o.ledger.reconcile import (
     version_before_us,
 )
 from s3o.ledger.seam import Tx
-from s3o.model.errors import BlobMissing
+from s3o.model.errors import (
+    BackendCircuitOpen,
+    BackendError,
+    BackendOverUsage,
+    BackendThrottled,
+    BlobMissing,
+    LedgerDamaged,
+)
 from s3o.model.limits import RECONCILE_BATCH, RECONCILE_CHECKS
 from s3o.model.names import BackendName, ObjectKey, parse_storage_key
 from s3o.model.seams import Clock
@@ -44,6 +51,9 @@ SIGHTINGS = 2
 # How far apart a backend's clock and ours may be: an hour, and what instances may be.
 SKEW_US = 4_500_000_000
 UNKNOWN = "reconcile_unknown"
+# What says that a backend wants to be left alone; other failures are of one name.
+STOPS = (BackendCircuitOpen, BackendOverUsage, BackendThrottled)
+FAILURES = 10  # of single names; so many mean the backend
 
 
 @dataclass(slots=True)
@@ -53,6 +63,7 @@ class _Budget:
     after: str
     left: int = RECONCILE_CHECKS
     last: str = ""
+    failures: int = 0
 
 
 class Settler:
@@ -77,7 +88,8 @@ class Settler:
     ) -> None:
         """Count what the listing begun at mark_us showed; act on what is ripe.
 
-        Raises BackendError (what is ripe waits for the next listing) and LedgerError.
+        What fails for one name waits for the next listing. Raises LedgerError, and
+        STOPS, or the last of FAILURES: then all that is ripe waits.
         """
         budget = _Budget(self._cursors.pop(backend.name, ""))
         after = ""
@@ -98,10 +110,25 @@ class Settler:
             )
             for finding in page:
                 if _is_ripe(finding, mark_us) and finding.storage_key > budget.after:
-                    await self._judge(backend, finding, counts, budget)
+                    await self._judge_or_leave(backend, finding, counts, budget)
             after = through
         if not budget.left:
             self._cursors[backend.name] = budget.last
+
+    async def _judge_or_leave(
+        self, backend: Guarded, finding: Finding, counts: BackendCounts, budget: _Budget
+    ) -> None:
+        """Judge it, unless that is impossible for this one: it waits, others do not."""
+        try:
+            await self._judge(backend, finding, counts, budget)
+        except STOPS:
+            raise
+        except BackendError:
+            budget.failures += 1
+            if budget.failures >= FAILURES:
+                raise
+        except LedgerDamaged:
+            return  # fsck tells of it
 
     async def _judge(
         self, backend: Guarded, finding: Finding, counts: BackendCounts, budget: _Budget

@@ -20,7 +20,7 @@ from s3o.ledger.reconcile import (
     note_findings,
     suspect_location,
 )
-from s3o.model.errors import BackendProtocolError, BlobMissing
+from s3o.model.errors import BackendError, BackendProtocolError, BlobMissing
 from s3o.model.limits import (
     OBJECT_KEY_BYTES,
     RECONCILE_BATCH,
@@ -36,6 +36,7 @@ from s3o.policy.merge import Disorder, SortedMerge
 from s3o.services.importing import Importer
 from s3o.services.listing import OPERATION, Listing
 from s3o.services.reconcile_counts import BackendCounts
+from s3o.services.reconcile_findings import FAILURES, STOPS
 
 # A provider may list a blob only some time after it was written.
 LAG_US = 3_600_000_000
@@ -72,6 +73,7 @@ class BackendPass:
         self._began_s = clock.monotonic_s()
         self._checks_left = RECONCILE_CHECKS
         self._noted = 0
+        self._failures = 0
         self._after = ""
 
     async def run(self) -> None:
@@ -146,8 +148,15 @@ class BackendPass:
         seen_us = self._clock.now_us()
         try:
             info = await self._backend.head(known.storage_key)
+        except STOPS:
+            raise
         except BlobMissing:
             return  # gone meanwhile; the next listing tells
+        except BackendError:
+            self._failures += 1
+            if self._failures >= FAILURES:
+                raise
+            return
         if not _is_other(info, known):
             return
         changed = await self._ledger.write(

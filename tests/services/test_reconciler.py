@@ -1,6 +1,7 @@
 """The reconciler: what it imports, what it marks, and what it must never conclude."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 
 import pytest
 import trio
@@ -28,6 +29,7 @@ from s3o.model.values import (
     LocationState,
     ObjectFacts,
 )
+from s3o.policy.breaker import CircuitBreaker
 from s3o.policy.importing import map_by_prefix
 from s3o.services.ledger_upkeep import LedgerUpkeep
 from s3o.services.progress import Progress
@@ -486,6 +488,72 @@ async def test_failing_listing_concludes_nothing(
     assert LocationState.LIVE is await watched.state(name)
     told = house.rig.observer.of(ReconcileFinished)[-1]
     assert told.error
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+async def test_a_name_that_cannot_be_judged_holds_no_other_back(
+    watched: Watched, autojump_clock: MockClock, *, is_damaged: bool
+) -> None:
+    """Its provider fails for one object, or somebody edited its row, day after day."""
+    house = watched.house
+    names = [await house.put(key) for key in ("cat.jpg", "dog.jpg")]
+    await watched.day()
+    for name in names:
+        house.rig.inner[ONE].lose(name)
+    await watched.look()
+    await watched.day()
+    if is_damaged:
+        house.connection.execute(
+            "UPDATE objects SET size = -1, metadata = 'x' WHERE key = 'cat.jpg'"
+        )
+        done = await watched.reconciler.reconcile(ONE)
+    else:
+        house.rig.inner[ONE].faults.next("head", Fault.ERROR_BEFORE)
+        done = await watched.look()
+
+    assert (1, 0) == (done.backends_scanned, len(done.errors))
+    assert LocationState.LOST is await watched.state(names[1])
+    if not is_damaged:
+        assert LocationState.LIVE is await watched.state(names[0])
+        assert [names[0]] == [one.storage_key for one in await watched.findings()]
+
+
+async def test_a_changed_blob_that_cannot_be_asked_about_waits(
+    watched: Watched, autojump_clock: MockClock
+) -> None:
+    """The listing is compared to its end all the same."""
+    house = watched.house
+    names = [await house.put(key) for key in ("cat.jpg", "dog.jpg")]
+    blobs = house.rig.inner[ONE].blobs
+    for name in names:
+        blobs[name] = replace(blobs[name], body=b"short")
+    house.rig.inner[ONE].faults.next("head", Fault.ERROR_BEFORE)
+    done = await watched.look()
+
+    assert (1, 1) == (done.backends_scanned, done.changed)
+    assert LocationState.SUSPECT is await watched.state(names[1])
+
+
+async def test_a_backend_that_fails_for_every_name_is_left_alone(
+    watched: Watched, autojump_clock: MockClock
+) -> None:
+    """Each HEAD may take as long as its timeout, and no circuit may be configured."""
+    house = watched.house
+    names = [await house.put(f"{number:02}.jpg") for number in range(30)]
+    blobs = house.rig.inner[ONE].blobs
+    for name in names:
+        blobs[name] = replace(blobs[name], body=b"short")
+    for _ in range(15):
+        house.rig.inner[ONE].faults.next("head", Fault.ERROR_BEFORE)
+    guarded = house.rig.guarded("one")
+    guarded._breaker = CircuitBreaker(failure_threshold=0, open_timeout_s=0.0)
+    house.rig.inner[ONE].books.calls.clear()
+    done = await watched.look()
+
+    heads = [call for call, _ in house.rig.inner[ONE].books.calls if call == "head"]
+    assert guarded.may_call()
+    assert (0, 1) == (done.backends_scanned, len(done.errors))
+    assert 10 == len(heads)
 
 
 @pytest.mark.parametrize(
