@@ -86,7 +86,7 @@ class OverReplicationCleaner:
 
     async def run_once(self) -> str:
         """Clean a batch; go on at once while there are more."""
-        if self._rules().factor < 2:
+        if self._rules().factor < 2 or not self._may_destroy():
             return ""
         done = await self.cycle()
         if self._mark != BlobMark() and not self._stopping.is_set():

@@ -364,6 +364,24 @@ async def test_the_cleaner_rests_while_the_ledger_may_be_an_old_one(
     assert 3 == len(await keeping.good(version))
 
 
+async def test_the_cleaner_does_not_spin_while_it_may_remove_nothing(
+    keeping: Keeping,
+) -> None:
+    """The gate closes in the middle of its tour: it waits for its next tick."""
+    for number in range(3):
+        await keeping.house.put(BODY, f"{number}")
+    keeping.rules[0] = ReplicationRules(factor=3)
+    await keeping.replicator.cycle()
+    keeping.rules[0] = ReplicationRules(factor=2, batch=1)
+    await keeping.cleaner.run_once()
+    assert keeping.cleaner.wakeup.is_poked
+    keeping.cleaner.wakeup.take()
+    keeping.may_destroy[0] = False
+    await keeping.cleaner.run_once()
+
+    assert not keeping.cleaner.wakeup.is_poked
+
+
 @pytest.mark.parametrize("state", [LocationState.SUSPECT, LocationState.LOST])
 async def test_a_bad_copy_is_replaced_in_its_place(
     keeping: Keeping, state: LocationState
