@@ -30,6 +30,9 @@ from s3o.model.names import (
 )
 from s3o.model.values import Location, LocationState, ObjectFacts
 
+# How much later than an observation a proof that came between may be: minutes, and
+# what the clocks of instances differ.
+FAR_AHEAD_US = 3_600_000_000
 OBSOLETE = "copy_obsolete"
 REPLACED = "copy_replaced"
 MOVED = "copy_moved"
@@ -231,7 +234,8 @@ async def mark_copy(
 ) -> bool:
     """Write down what is known of a location's bytes; False: it is another one by now.
 
-    now_us: when that was observed; a later proof stands against it. The location is
+    now_us: when that was observed; a later proof stands against it, unless its time is
+    so far ahead that its clock was wrong. The location is
     unverified from then on, also when it is live again.
     """
     changed = await tx.run(
@@ -241,6 +245,7 @@ async def mark_copy(
         backend_name=backend,
         state=state,
         now_us=now_us,
+        far_ahead_us=now_us + FAR_AHEAD_US,
         storage_key=expect,
     )
     if changed:  # whoever recovers the ledger must doubt the bytes as well

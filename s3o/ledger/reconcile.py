@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from s3o.ledger import rows
 from s3o.ledger.cleanup_rows import Discard, enqueue
-from s3o.ledger.copies import mark_copy, remove_copy
+from s3o.ledger.copies import FAR_AHEAD_US, mark_copy, remove_copy
 from s3o.ledger.quotas import QuotaMoves
 from s3o.ledger.readable import readable_page
 from s3o.ledger.seam import Row, Tx, Value
@@ -159,7 +159,7 @@ async def suspect_location(
 ) -> bool:
     """Its bytes are not what they were; False: it is another location by now.
 
-    now_us: when that was seen; a later proof stands against it.
+    now_us: when that was seen; a later proof stands against it, as in mark_copy.
     """
     return 1 == await tx.run(
         "suspect_location",
@@ -169,6 +169,7 @@ async def suspect_location(
         storage_key=known.storage_key,
         backend_etag=backend_etag,
         now_us=now_us,
+        far_ahead_us=now_us + FAR_AHEAD_US,
     )
 
 

@@ -171,7 +171,9 @@ class BackendPass:
         self.counts.changed += int(changed)
 
     def _missing(self, known: KnownBlob) -> list[Finding]:
-        is_young = known.created_at_us >= self._began_us - LAG_US
+        # What was made far ahead of now was made by a clock that was wrong.
+        latest_us = self._clock.now_us() + LAG_US
+        is_young = self._began_us - LAG_US <= known.created_at_us <= latest_us
         if known.state is LocationState.LOST or is_young:
             return []
         self.counts.missing += 1

@@ -52,11 +52,14 @@ RETURNING
     stored_digest, origin, created_at, verified_at, state, backend_etag;
 
 -- name: mark_location
--- An observation that is older than a proof says nothing.
+-- An observation that is older than a proof says nothing; but no proof is of a time far
+-- ahead: that clock was wrong.
 UPDATE object_locations SET state = :state, verified_at = NULL
 WHERE version_id = :version_id AND blob = :blob AND backend_name = :backend_name
 AND storage_key = :storage_key
-AND (verified_at IS NULL OR verified_at <= :now_us);
+AND (
+    verified_at IS NULL OR verified_at <= :now_us OR verified_at > :far_ahead_us
+);
 
 -- name: verify_location
 UPDATE object_locations SET

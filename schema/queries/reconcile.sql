@@ -157,4 +157,6 @@ UPDATE object_locations SET
         ELSE CAST(:backend_etag AS TEXT) END
 WHERE version_id = :version_id AND blob = :blob AND backend_name = :backend_name
 AND storage_key = :storage_key AND state IN ('live', 'lost')
-AND (verified_at IS NULL OR verified_at <= :now_us);
+AND (
+    verified_at IS NULL OR verified_at <= :now_us OR verified_at > :far_ahead_us
+);

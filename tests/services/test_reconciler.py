@@ -518,6 +518,31 @@ async def test_a_name_that_cannot_be_judged_holds_no_other_back(
         assert [names[0]] == [one.storage_key for one in await watched.findings()]
 
 
+async def test_blobs_proved_by_a_clock_that_was_ahead_are_judged_today(
+    watched: Watched, autojump_clock: MockClock
+) -> None:
+    """What was verified next year, and is lost or another one today, is told today."""
+    house = watched.house
+    clock = house.rig.clock
+    await house.put("old.jpg")
+    clock.offset_us = 365 * 86_400 * 1_000_000
+    gone, changed = [await house.put(key) for key in ("cat.jpg", "dog.jpg")]
+    clock.offset_us += round(2 * DAY_S * 1_000_000)
+    await watched.look()
+    clock.offset_us = 0
+    blobs = house.rig.inner[ONE].blobs
+    blobs[changed] = replace(blobs[changed], body=b"short")
+    await watched.look()
+
+    assert LocationState.SUSPECT is await watched.state(changed)
+    house.rig.inner[ONE].lose(gone)
+    for _ in range(3):
+        await watched.look()
+        await watched.day()
+
+    assert LocationState.LOST is await watched.state(gone)
+
+
 async def test_a_changed_blob_that_cannot_be_asked_about_waits(
     watched: Watched, autojump_clock: MockClock
 ) -> None:

@@ -266,6 +266,22 @@ async def test_blobs_beyond_repair_hold_no_other_back(
     assert 3 == sum(word == "last_lost" for word, _ in _judged(house)) / 2
 
 
+async def test_proof_of_a_clock_that_was_ahead_protects_no_bad_copy(
+    scrubbing: Scrubbing, autojump_clock: object
+) -> None:
+    """Bytes proved next year may be wrong today, and are repaired today."""
+    house = scrubbing.house
+    house.rig.clock.offset_us = 365 * 86_400 * 1_000_000
+    await house.put(BODY, "ahead")
+    await scrubbing.copy_to("two", "ahead")
+    house.rig.clock.offset_us = 0
+    bad = await scrubbing.spoil("one", "ahead")
+    done = await scrubbing.scrubber.cycle()
+
+    assert (1, 1) == (done.failed, done.repaired)
+    assert bad != (await scrubbing.places("ahead"))["one"].storage_key
+
+
 @pytest.mark.parametrize("may_destroy", [True, False])
 async def test_bad_copy_makes_room_where_there_is_none(*, may_destroy: bool) -> None:
     """A full backend cannot hold both; the bad one goes, as one proved copy stays."""
