@@ -3,7 +3,7 @@
 An upload without a sign of life for `multipart_stale_timeout` is aborted as its client
 would abort it. A clock that jumps must not end one that is being filled, so it must
 also have stood still for an hour by our own monotonic clock; for all of that time where
-its last sign of life is to come, since the clock was set back.
+the clock was set within it, or its last sign of life is to come.
 
 A backend may hold an upload of its own that serves nobody: its Create or Abort was lost
 with its process. Such a one is aborted only on positive evidence: it lies under the
@@ -38,6 +38,7 @@ from s3o.model.multipart import Upload, UploadState
 from s3o.model.names import BackendName, StorageKey, UploadId, parse_storage_key
 from s3o.model.seams import Clock, Observer
 from s3o.observe.operation import Operation
+from s3o.policy.steadiness import Steadiness
 from s3o.services.safety import always
 from s3o.services.service import Wakeup
 
@@ -79,6 +80,7 @@ class MultipartCleanup:
         self._poke_cleanup = poke_cleanup
         self._stopping = stopping
         self._may_destroy = may_destroy
+        self._steadiness = Steadiness()
         self._stale = _Quiet()
         self._ended = _Quiet()
         self._unknown: dict[BackendName, frozenset[str]] = {}
@@ -110,11 +112,14 @@ class MultipartCleanup:
         )
         marks = {upload.upload_id: upload.active_at_us for upload in found}
         still_s = self._stale.observe(marks, now_s)
+        steady_s = self._steadiness.lasted_s(now_us, now_s)
+        is_set = self._steadiness.has_jumped and steady_s < self._idle_s()
         count = 0
         for upload in found:
             if self._stopping.is_set():
                 break
-            if still_s[upload.upload_id] >= self._patience_s(upload, now_us):
+            is_doubtful = is_set or upload.active_at_us > now_us
+            if still_s[upload.upload_id] >= self._patience_s(is_doubtful):
                 count += not self._is_being_filled(upload) and await self._abort(upload)
         if count:
             self._poke_cleanup()
@@ -122,10 +127,9 @@ class MultipartCleanup:
                 self.wakeup.poke()  # to look at those behind them
         return count
 
-    def _patience_s(self, upload: Upload, now_us: int) -> float:
-        """How long it must stand still by our own clock; all of it if it is to come."""
-        is_to_come = upload.active_at_us > now_us
-        return max(self._idle_s(), QUIET_S) if is_to_come else QUIET_S
+    def _patience_s(self, is_doubtful: bool) -> float:
+        """How long it must stand still by our own clock; is_doubtful: the other is."""
+        return max(self._idle_s(), QUIET_S) if is_doubtful else QUIET_S
 
     def _is_being_filled(self, upload: Upload) -> bool:
         """Whether this process sends a part of the key; one may take days."""

@@ -536,6 +536,31 @@ async def test_upload_of_a_clock_that_was_ahead_ends_this_year(
             await upload.find()
 
 
+@pytest.mark.parametrize("jump_s", [90_000, 365 * 86_400])
+async def test_clock_set_ahead_ends_no_upload_early(
+    house: House, autojump_clock: MockClock, jump_s: int
+) -> None:
+    """A client that pauses for a few hours goes on; one that is gone ends in a day."""
+    upload, left = Uploading(house), Uploading(house)
+    for one in (upload, left):
+        await one.create()
+        await one.part(1, b"one")
+    await house.sweep.run_once()
+    house.rig.clock.offset_us = jump_s * 1_000_000
+    for _ in range(20):
+        await trio.sleep(3600)
+        await house.sweep.run_once()
+    await upload.part(2, b"two")
+    for _ in range(6):
+        await trio.sleep(3600)
+        await house.sweep.run_once()
+    await upload.complete()
+
+    assert b"onetwo" == await house.get()
+    with pytest.raises(NoSuchUpload):
+        await left.find()
+
+
 async def test_clock_set_back_ends_no_upload_early(
     house: House, autojump_clock: MockClock
 ) -> None:
