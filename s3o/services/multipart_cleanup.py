@@ -13,6 +13,7 @@ backend may hold more than ours. The row that is the evidence is forgotten once 
 listing shows nothing of its name.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -89,9 +90,14 @@ class MultipartCleanup:
         """Abort what is stale; sweep what the backends have left over."""
         if not self._may_destroy():
             return ""
-        aborted = await self._abort_stale()
-        before_us = self._clock.now_us() - round(REMEMBER_S * 1_000_000)
-        await self._ledger.write(partial(expire_completed, before_us=before_us))
+        now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
+        steady_s = self._steadiness.lasted_s(now_us, now_s)
+        if not self._steadiness.has_jumped:
+            steady_s = math.inf
+        aborted = await self._abort_stale(now_us, now_s, steady_s)
+        if steady_s >= REMEMBER_S:
+            before_us = now_us - round(REMEMBER_S * 1_000_000)
+            await self._ledger.write(partial(expire_completed, before_us=before_us))
         swept = await self._sweep()
         found = [
             f"aborted {aborted} stale uploads" if aborted else "",
@@ -99,8 +105,8 @@ class MultipartCleanup:
         ]
         return ", ".join(text for text in found if text)
 
-    async def _abort_stale(self) -> int:
-        now_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
+    async def _abort_stale(self, now_us: int, now_s: float, steady_s: float) -> int:
+        """Abort uploads; the clock was not set for steady_s."""
         idle_us = round(self._idle_s() * 1_000_000)
         found = await self._ledger.scan(
             partial(
@@ -112,13 +118,11 @@ class MultipartCleanup:
         )
         marks = {upload.upload_id: upload.active_at_us for upload in found}
         still_s = self._stale.observe(marks, now_s)
-        steady_s = self._steadiness.lasted_s(now_us, now_s)
-        is_set = self._steadiness.has_jumped and steady_s < self._idle_s()
         count = 0
         for upload in found:
             if self._stopping.is_set():
                 break
-            is_doubtful = is_set or upload.active_at_us > now_us
+            is_doubtful = steady_s < self._idle_s() or upload.active_at_us > now_us
             if still_s[upload.upload_id] >= self._patience_s(is_doubtful):
                 count += not self._is_being_filled(upload) and await self._abort(upload)
         if count:

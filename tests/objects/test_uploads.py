@@ -561,6 +561,28 @@ async def test_clock_set_ahead_ends_no_upload_early(
         await left.find()
 
 
+async def test_clock_set_ahead_forgets_no_complete_early(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """Whoever got no answer to a Complete may repeat it for a day."""
+    upload = Uploading(house)
+    await upload.create()
+    await upload.part(1, b"one")
+    await house.sweep.run_once()
+    await upload.complete()
+    house.rig.clock.offset_us = 365 * 86_400 * 1_000_000
+    for _ in range(20):
+        await trio.sleep(3600)
+        await house.sweep.run_once()
+    await upload.complete()
+    for _ in range(6):
+        await trio.sleep(3600)
+        await house.sweep.run_once()
+
+    with pytest.raises(NoSuchUpload):
+        await upload.complete()
+
+
 async def test_clock_set_back_ends_no_upload_early(
     house: House, autojump_clock: MockClock
 ) -> None:
