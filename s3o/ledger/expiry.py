@@ -36,10 +36,14 @@ class AgingRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DuePage:
-    """What is due of a range of keys; next_after None means the end."""
+    """What is due of a range of keys; next_after None means the end.
+
+    damaged: how many rows could not be read, and were passed over.
+    """
 
     due: list[AgingRow]
     next_after: ObjectKey | None
+    damaged: int = 0
 
 
 async def list_due(
@@ -65,12 +69,20 @@ async def list_due(
         before_key=successor(prefix),
         max_rows=limit,
     )
+    aged: list[AgingRow] = []
+    damaged = 0
+    for row in found:
+        try:
+            if rows.number(row[3]) <= made_until_us:
+                aged.append(_aging_of(row))
+        except ValueError:
+            damaged += 1
     try:
-        aged = [_aging_of(r) for r in found if rows.number(r[3]) <= made_until_us]
         last = ObjectKey(rows.text(found[-1][0])) if len(found) == limit else None
     except ValueError as error:
         raise LedgerDamaged("objects", str(error)) from None
-    return DuePage(due=[row for row in aged if is_due(row)], next_after=last)
+    due = [row for row in aged if is_due(row)]
+    return DuePage(due=due, next_after=last, damaged=damaged)
 
 
 def _aging_of(row: Row) -> AgingRow:

@@ -102,10 +102,14 @@ async def _sum_parts(tx: Tx, upload: Upload, moves: QuotaMoves) -> int:
     """Move the parts' reservations; return what lies in the backend's own upload."""
     native_bytes = 0
     for row in await tx.all("sum_parts", upload_id=upload.upload_id):
-        backend, stored = rows.backend_name(row[0]), rows.size(row[2])
+        try:
+            backend, stored = rows.backend_name(row[0]), rows.size(row[2])
+            size, is_native = rows.size(row[3]), rows.flag(row[1])
+        except ValueError as error:
+            raise LedgerDamaged("multipart_parts", str(error)) from None
         moves.add(backend, reserved=-stored)
-        moves.charge(upload.bucket_id, -rows.size(row[3]))
-        if rows.flag(row[1]):
+        moves.charge(upload.bucket_id, -size)
+        if is_native:
             native_bytes += stored
         else:
             moves.add(backend, orphan=stored)

@@ -177,15 +177,22 @@ class Lifecycle:
         except NoSuchBucket:
             return done
         except LedgerDamaged as error:
+            return self._note_damage(work, str(error), 1, done)
+        return done
+
+    def _note_damage(
+        self, work: _Work, reason: str, count: int, done: Expired
+    ) -> Expired:
+        """Count what is left for a person; a pass tells of the first, fsck of all."""
+        if count and not done.failed:
             self._observer.note(
                 Happened(
                     level="error",
                     message="lifecycle rules meet a damaged ledger",
-                    fields=(("bucket", work.bucket.name), ("reason", str(error))),
+                    fields=(("bucket", work.bucket.name), ("reason", reason)),
                 )
             )
-            return replace(done, failed=done.failed + 1)
-        return done
+        return replace(done, failed=done.failed + count)
 
     async def _expire_below(
         self, work: _Work, prefix: str, now_us: int, done: Expired
@@ -205,15 +212,31 @@ class Lifecycle:
                     limit=LIFECYCLE_PAGE,
                 )
             )
+            done = self._note_damage(
+                work, "rows that cannot be read", page.damaged, done
+            )
             size = self._batch()
             for start in range(0, len(page.due), size):
                 if not self._may_go_on():
                     return done
                 batch = page.due[start : start + size]
-                count = await self._expire(work, batch, now_us)
-                done = replace(done, deleted=done.deleted + count)
+                done = await self._expire_or_leave(work, batch, now_us, done)
             after = page.next_after
         return done
+
+    async def _expire_or_leave(
+        self, work: _Work, due: Sequence[AgingRow], now_us: int, done: Expired
+    ) -> Expired:
+        """Delete a batch; where one row of it cannot be true, the others one by one."""
+        try:
+            count = await self._expire(work, due, now_us)
+        except LedgerDamaged as error:
+            if len(due) == 1:
+                return self._note_damage(work, str(error), 1, done)
+            for row in due:
+                done = await self._expire_or_leave(work, [row], now_us, done)
+            return done
+        return replace(done, deleted=done.deleted + count)
 
     async def _expire(self, work: _Work, due: Sequence[AgingRow], now_us: int) -> int:
         bucket = work.bucket
@@ -283,6 +306,8 @@ class Lifecycle:
             )
         except StateError:
             return False  # it has ended by itself
+        except LedgerDamaged:
+            return False  # for a person; fsck tells of it
         return True
 
 

@@ -32,7 +32,12 @@ from s3o.ledger.uploads import (
     look_up,
     stale_uploads,
 )
-from s3o.model.errors import BackendCircuitOpen, BackendError, StateError
+from s3o.model.errors import (
+    BackendCircuitOpen,
+    BackendError,
+    LedgerDamaged,
+    StateError,
+)
 from s3o.model.facts import Happened
 from s3o.model.limits import BACKEND_UPLOAD_PAGES, STALE_UPLOADS, UPLOAD_BATCH
 from s3o.model.multipart import Upload, UploadState
@@ -169,6 +174,8 @@ class MultipartCleanup:
                 return await self._ledger.write(step)
             except StateError:
                 return False  # it has ended by itself
+            except LedgerDamaged:
+                return False  # for a person; fsck tells of it
 
     async def _sweep(self) -> int:
         count = 0

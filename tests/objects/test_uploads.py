@@ -583,6 +583,28 @@ async def test_clock_set_ahead_forgets_no_complete_early(
         await upload.complete()
 
 
+async def test_a_damaged_part_keeps_no_other_upload(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """A row that cannot be true: its upload waits for a person, the others end."""
+    damaged, stale = Uploading(house), Uploading(house)
+    for upload in (damaged, stale):
+        await upload.create()
+        await upload.part(1, b"x")
+    house.connection.execute(
+        "UPDATE multipart_parts SET size = -5 WHERE upload_id = ?",
+        (damaged.upload_id,),
+    )
+    await trio.sleep(86_401)
+    await house.sweep.run_once()
+    await trio.sleep(3601)
+    await house.sweep.run_once()
+
+    with pytest.raises(NoSuchUpload):
+        await stale.find()
+    await damaged.find()
+
+
 async def test_clock_set_back_ends_no_upload_early(
     house: House, autojump_clock: MockClock
 ) -> None:

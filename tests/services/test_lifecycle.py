@@ -242,6 +242,24 @@ async def test_a_clock_set_back_ends_nothing(
     assert {"cat.jpg"} == await keys(house, "cat.jpg")
 
 
+@pytest.mark.parametrize("column", ["metadata = 'x'", "tags = 'x'"])
+async def test_a_damaged_row_keeps_no_other_object_alive(
+    house: House, autojump_clock: MockClock, column: str
+) -> None:
+    """Somebody edited a row: it stays for a person, and the pass counts it."""
+    rules = Rules(house, rule())
+    names = [f"{number}.jpg" for number in range(5)]
+    for name in names:
+        await house.put(name)
+    house.connection.execute(f"UPDATE objects SET {column} WHERE key = '1.jpg'")
+    await rules.pass_days(2.5)
+    done = await rules.service.cycle()
+
+    left = house.connection.execute("SELECT key FROM objects").fetchall()
+    assert [("1.jpg",)] == left
+    assert (0, 1) == (done.deleted, done.failed)
+
+
 @pytest.mark.parametrize("years", [1, 56])
 async def test_a_clock_set_back_for_a_while_costs_no_more_than_that_while(
     house: House, autojump_clock: MockClock, years: int
