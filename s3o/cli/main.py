@@ -2,8 +2,8 @@
 
 Flags are written -config or --config, as people of either school do. Rules: serve is
 the command when none is named; 0 is success, 1 a failure that was told, 2 a command
-line that makes no sense. A command imports what it needs when it runs, so `version`
-answers without loading the service.
+line that makes no sense, 130 a person's Ctrl-C. A command imports what it needs when it
+runs, so `version` answers without loading the service.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from s3o.cli.commands import COMMANDS, USAGE_ERROR
 
 PROGRAM = "s3-orchestrator"
+INTERRUPTED = 130  # as a shell calls a program that ended by SIGINT
 
 _HELP_WORDS = ("help", "-h", "-help", "--help")
 _VERSION_WORDS = ("-version", "--version")
@@ -35,7 +36,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser(name).parse_args(flags)
     except SystemExit as stop:  # argparse has told why, or printed the help asked for
         return stop.code if isinstance(stop.code, int) else USAGE_ERROR
-    return COMMANDS[name].run(options)
+    try:
+        return COMMANDS[name].run(options)
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BaseExceptionGroup as group:  # what a command's tasks were interrupted by
+        if group.split(KeyboardInterrupt)[1] is not None:
+            raise
+        return _interrupted()
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _parser(name: str) -> argparse.ArgumentParser:

@@ -1,7 +1,9 @@
 """The command line as people type it."""
 
+import argparse
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -191,3 +193,36 @@ def test_validate_names_a_backend_whose_provider_is_unknown(config, capsys):
 
     assert 0 == code
     assert "warning: backends[c].profile is not set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_grouped", [True, False])
+def test_an_interrupted_command_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    is_grouped: bool,
+) -> None:
+    """Ctrl-C beside several tasks arrives in a group; 1 would mean differences."""
+
+    def run(_options: argparse.Namespace) -> int:
+        interrupt = KeyboardInterrupt()
+        raise BaseExceptionGroup("", [interrupt]) if is_grouped else interrupt
+
+    monkeypatch.setitem(COMMANDS, "fsck", replace(COMMANDS["fsck"], run=run))
+
+    assert 130 == main(["fsck"])
+    assert "interrupted\n" == capsys.readouterr().err
+
+
+def test_a_bug_beside_an_interrupt_is_not_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It keeps its traceback."""
+
+    def run(_options: argparse.Namespace) -> int:
+        raise BaseExceptionGroup("", [KeyboardInterrupt(), KeyError("x")])
+
+    monkeypatch.setitem(COMMANDS, "fsck", replace(COMMANDS["fsck"], run=run))
+
+    with pytest.raises(BaseExceptionGroup):
+        main(["fsck"])
