@@ -14,6 +14,7 @@ listing shows nothing of its name.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -87,6 +88,7 @@ class MultipartCleanup:
         self._stopping = stopping
         self._may_destroy = may_destroy
         self._steadiness = Steadiness()
+        self._past = _Past()
         self._stale = _Quiet()
         self._ended = _Quiet()
         self._unknown: dict[BackendName, frozenset[str]] = {}
@@ -100,9 +102,8 @@ class MultipartCleanup:
         if not self._steadiness.has_jumped:
             steady_s = math.inf
         aborted = await self._abort_stale(now_us, now_s, steady_s)
-        if steady_s >= REMEMBER_S:
-            before_us = now_us - round(REMEMBER_S * 1_000_000)
-            await self._ledger.write(partial(expire_completed, before_us=before_us))
+        before_us = self._past.before_us(now_us, now_s)
+        await self._ledger.write(partial(expire_completed, before_us=before_us))
         swept = await self._sweep()
         found = [
             f"aborted {aborted} stale uploads" if aborted else "",
@@ -297,6 +298,23 @@ async def _list_all(backend: Guarded) -> dict[StorageKey, list[str]] | None:
         if token is None:
             return found
     return None
+
+
+class _Past:
+    """Which times are REMEMBER_S ago, by the wall clock and by our own."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[int, float]] = deque()  # of one day, by our own clock
+
+    def before_us(self, now_us: int, now_s: float) -> int:
+        """Return the latest of them, as the wall clock was then."""
+        looks = self._looks
+        looks.append((now_us, now_s))
+        while len(looks) > 1 and looks[1][1] <= now_s - REMEMBER_S:
+            looks.popleft()
+        then_us, then_s = looks[0]
+        counted_us = then_us + round((now_s - then_s) * 1_000_000)
+        return min(now_us, counted_us) - round(REMEMBER_S * 1_000_000)
 
 
 class _Quiet:

@@ -583,6 +583,24 @@ async def test_clock_set_ahead_forgets_no_complete_early(
         await upload.complete()
 
 
+async def test_a_machine_that_sleeps_every_night_forgets_completes(
+    house: House, autojump_clock: MockClock
+) -> None:
+    """Its own clock stands still meanwhile: each morning the wall clock has leapt."""
+    upload = Uploading(house)
+    await upload.create()
+    await upload.part(1, b"one")
+    await upload.complete()
+    for _ in range(5):
+        for _ in range(12):
+            await house.sweep.run_once()
+            await trio.sleep(3600)
+        house.rig.clock.offset_us += 12 * 3600 * 1_000_000
+
+    found = house.connection.execute("SELECT COUNT(*) FROM completed_uploads")
+    assert 0 == found.fetchone()[0]
+
+
 async def test_a_damaged_part_keeps_no_other_upload(
     house: House, autojump_clock: MockClock
 ) -> None:
