@@ -154,6 +154,7 @@ WANTED = (
     "ambiguous commit",
     "circuit of a backend opened",
     "circuit of the ledger opened",
+    "configuration reloaded",
     "cleanup retry",
     "copy made",
     "drain called off",
@@ -165,6 +166,10 @@ WANTED = (
     "wrong bytes found",
     "cleanup success",
     "ledger down",
+    "network: address changed",
+    "network: client cut while it receives",
+    "network: client cut while it sends",
+    "network: interrupted",
     "paused after put",
     "paused after write",
     "paused before delete",
@@ -178,6 +183,7 @@ WANTED = (
     "reaper dropped",
     "reaper promoted",
     "reaper superseded",
+    "wall clock jumped",
     "write failed over",
 )
 

@@ -25,7 +25,7 @@ class Operation:
     that was refused for its condition, the values that were not there. others: values
     that it may have written instead (of a copy nobody knows what it found).
     copy_of: the key whose values those are. carried_by: the connection that its last
-    request went over.
+    request went over. was_sent: whether a whole request ever went out for it.
     """
 
     is_write: bool
@@ -37,6 +37,7 @@ class Operation:
     others: frozenset[str] = frozenset()
     copy_of: str | None = None
     is_refused: bool = False
+    was_sent: bool = True
     who: str = ""
     carried_by: object = field(default=None, repr=False)
 

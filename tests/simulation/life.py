@@ -19,11 +19,14 @@ from s3o.backends.call import CallMeter
 from s3o.backends.fleet import Fleet
 from s3o.backends.usage import UsageCounters
 from s3o.config.backends import S3BackendSettings
+from s3o.config.diff import plan_reload
 from s3o.config.settings import Settings
 from s3o.daemon.backends import _open, guard
 from s3o.daemon.build import House, Observed, World, build_observed, open_house
 from s3o.daemon.doors import Doors
+from s3o.daemon.reload import Reloader
 from s3o.daemon.run import FLUSH_S
+from s3o.daemon.sdnotify import Notifier
 from s3o.daemon.services import Services
 from s3o.ledger.seam import Engine
 from s3o.ledger.sqlite import InlineEngine
@@ -33,6 +36,7 @@ from s3o.model.errors import (
     LedgerUnavailable,
     S3OError,
 )
+from s3o.model.limits import CHECKED_TOTAL_BYTES
 from s3o.model.names import BackendName
 from s3o.model.seams import Clock, Entropy, Observer
 from s3o.net.memory import MemoryStream, memory_stream_pair
@@ -50,6 +54,7 @@ from tests.simulation.outside import (
     SLOW,
     UNAVAILABLE,
     Outside,
+    unflushed,
 )
 from tests.simulation.reached import Reached, SimCrash, SimulatedEngine
 from tests.simulation.watcher import Watcher
@@ -90,7 +95,6 @@ class Life:
         self._crash_after_s = crash_after_s
         self._failing_commit: tuple[int, str] | None = None
         self._instance = instance  # None: alone on its ledger
-        self._skew_us = skew_us
         self._rest_s = rest_s  # interval of the CLEANERS; None: as it is
         self._chance = Random(f"{name}/ledger faults")
         self._stop = trio.Event()
@@ -102,7 +106,12 @@ class Life:
         self.services: Services | None = None
         self._nursery: trio.Nursery | None = None
         self._thawed: trio.Event | None = None
-        self._network: TroubledNetwork | None = None
+        self.network: TroubledNetwork | None = None
+        self.clock = TrioClock()
+        self.clock.offset_us = skew_us
+        self._reloader: Reloader | None = None
+        self._counters: UsageCounters | None = None
+        self.left_over: list[str] = []  # of a process that ended in order
 
     def seam(self) -> None:
         """Be called by every seam; the process dies here when its time has come."""
@@ -129,13 +138,16 @@ class Life:
 
     def die(self) -> None:
         """Kill the process."""
+        if self._counters in self._outside.counting:
+            self._outside.counting.remove(self._counters)
+            self._outside.forgotten.update(unflushed(self._counters))
         self.is_dead = True
         if self._thawed is not None:
             self._thawed.set()
         for stream in self._streams:
             stream.abort()
-        if self._network is not None:
-            self._network.reset()
+        if self.network is not None:
+            self.network.reset()
         self._scope.cancel()
 
     def stop(self) -> None:
@@ -183,6 +195,18 @@ class Life:
 
         await self.inside(order)
 
+    async def reload(self, settings: Settings) -> None:
+        """Put another configuration into force, as SIGHUP does."""
+
+        async def put_into_force() -> None:
+            assert self.house is not None
+            assert self._reloader is not None
+            plan = plan_reload(self.house.live.current, settings)
+            if await self._reloader._put_into_force(plan.settings):
+                self._outside.sometimes["configuration reloaded"] += 1
+
+        await self.inside(put_into_force)
+
     def carried(self, stream: object) -> bool:
         """Whether a client's end of a connection leads here."""
         return any(stream is one for one in self._clients)
@@ -220,10 +244,8 @@ class Life:
 
     async def run(self) -> None:
         """Live until stopped or dead."""
-        clock = TrioClock()
-        clock.offset_us = self._skew_us
         world = World(
-            clock=clock,
+            clock=self.clock,
             entropy=SeededEntropy(self._name),
             open_engine=self._open_engine,
             build_fleet=self._build_fleet,
@@ -238,6 +260,7 @@ class Life:
         try:
             with self._scope:
                 await self._live(world, observed)
+                self._look_for_leftovers()
         except* SimCrash:
             pass
         except* LedgerError:
@@ -253,6 +276,7 @@ class Life:
         ) as house:
             doors, services = Doors(house), Services(house)
             self.house, self.services = house, services
+            self._reloader = Reloader(house, doors, services, "", _no_supervisor())
             if self._rest_s is not None:
                 for name, loop in services.runner._loops.items():
                     rest_s = self._rest_s * (1 if name in CLEANERS else 10)
@@ -279,6 +303,23 @@ class Life:
             # As daemon/run does it: what is not written now is lost.
             with trio.move_on_after(FLUSH_S), suppress(LedgerError):
                 await services.flush_usage()
+
+    def _look_for_leftovers(self) -> None:
+        """Note what a process still holds that has nothing to do any more."""
+        assert self.house is not None
+        if self.is_dead:
+            return
+        held = {
+            "blobs being read": len(self.house.reads._readers),
+            "bytes being judged": CHECKED_TOTAL_BYTES - self.house.reads._free_bytes,
+            "writes under way": len(self.house.writes.storage_keys()),
+            "clients' connections": sum(not one._is_closed for one in self._streams),
+            "backends' connections": self.network.count_open() if self.network else 0,
+        }
+        if not self._outside.rates and self._counters is not None:
+            calls = sum(unflushed(self._counters).values())
+            held["calls that are not written down"] = calls
+        self.left_over = [f"{many} {what}" for what, many in held.items() if many]
 
     async def _crash_later(self, seconds: float) -> None:
         await trio.sleep(seconds)
@@ -333,15 +374,15 @@ class Life:
 
     def _connected(self) -> TroubledNetwork:
         """Return this process's network."""
-        if self._network is None:
+        if self.network is None:
             assert self._outside.nursery is not None
-            self._network = TroubledNetwork(
+            self.network = TroubledNetwork(
                 self._outside.nursery,
                 self._outside,
                 Random(f"{self._name}/network"),
                 self._breathe,
             )
-        return self._network
+        return self.network
 
     def _breathe(self) -> None:
         if self.is_dead:
@@ -351,6 +392,8 @@ class Life:
         self, settings: Settings, observer: Observer, clock: Clock, entropy: Entropy
     ) -> Fleet:
         counters = UsageCounters(list(self._outside.backends), clock)
+        self._counters = counters
+        self._outside.counting.append(counters)
         guarded = []
         for backend in settings.backends:
             meter = CallMeter(counters.of(backend.name))
@@ -361,14 +404,18 @@ class Life:
                 inner = await _open(
                     backend, meter, clock, entropy, self._connected(), progress_s
                 )
-            else:
-                inner._meter = meter
             provider = Reached(inner, self.seam, self._outside, self.thawed)
+            if not isinstance(backend, S3BackendSettings):
+                provider.meter = meter
             guarded.append(
                 guard(provider, meter, settings, backend, observer, clock, entropy)
             )
         strategy = Strategy(settings.routing_strategy)
         return Fleet(guarded, strategy=strategy, counters=counters)
+
+
+def _no_supervisor() -> Notifier:
+    return Notifier({}, 1, lambda _address, _message: None, TrioClock())
 
 
 class _Resting:

@@ -5,11 +5,13 @@ from typing import Protocol
 
 import trio
 
+from s3o.config.settings import Settings
 from s3o.model.names import BackendName
 from tests.fakes.faults import Fault
 from tests.simulation.life import UNAVAILABLE, Life
-from tests.simulation.outside import Outside
-from tests.simulation.swarm import Swarm
+from tests.simulation.outside import WALL_JUMPED, Outside
+from tests.simulation.settings import host_of, swarm_settings
+from tests.simulation.swarm import Swarm, redraw
 
 CHECK_S = 10.0
 FROZEN_S = (1.0, 30.0, 120.0, 900.0)
@@ -22,6 +24,7 @@ class Played(Protocol):
     chance: Random
     outside: Outside
     lives: list[Life | None]
+    settings: Settings
     is_healed: bool
 
 
@@ -34,6 +37,12 @@ def unleash(nursery: trio.Nursery, run: Played) -> None:
         nursery.start_soon(_outages, run)
     if run.swarm.is_draining:
         nursery.start_soon(_drain, run)
+    if run.swarm.jumps_s:
+        nursery.start_soon(_jump, run)
+    if run.swarm.is_partitioned:
+        nursery.start_soon(_interrupt, run)
+    if run.swarm.reloads:
+        nursery.start_soon(_reload, run)
 
 
 async def end(life: Life, chance: Random, outside: Outside) -> None:
@@ -103,3 +112,59 @@ async def _drain(run: Played) -> None:
         is_start = chance.random() < 0.6
         await life.order_drain(name, is_start=is_start)
         run.outside.sometimes["drain ordered" if is_start else "drain called off"] += 1
+
+
+def _serving(run: Played) -> list[Life]:
+    return [
+        life
+        for life in run.lives
+        if life is not None and not life.is_dead and life.services is not None
+    ]
+
+
+async def _jump(run: Played) -> None:
+    """Set a process's wall clock wrong for a while, and right again."""
+    chance = Random(f"{run.swarm.seed}/jumps")
+    while True:
+        await trio.sleep(chance.uniform(10, 120))
+        lives = _serving(run)
+        if not lives:
+            continue
+        life = chance.choice(lives)
+        jump_us = round(chance.choice(run.swarm.jumps_s) * 1_000_000)
+        run.outside.sometimes[WALL_JUMPED] += 1
+        life.clock.offset_us += jump_us
+        await trio.sleep(chance.uniform(1, 120))
+        life.clock.offset_us -= jump_us
+
+
+async def _interrupt(run: Played) -> None:
+    """Let a process lose its way to one provider, or talk to its old address."""
+    chance = Random(f"{run.swarm.seed}/interruptions")
+    while True:
+        await trio.sleep(chance.uniform(10, 90))
+        host = host_of(chance.choice(list(run.swarm.wired)))
+        lives = [life for life in _serving(run) if life.network is not None]
+        if not lives:
+            continue
+        network = chance.choice(lives).network
+        assert network is not None
+        if chance.random() < 0.5:
+            run.outside.sometimes["network: address changed"] += 1
+            network.strand(host)
+            continue
+        run.outside.sometimes["network: interrupted"] += 1
+        network.interrupt(host)
+        await trio.sleep(chance.choice((1.0, 20.0, 100.0, 600.0)))
+        network.mend(host)
+
+
+async def _reload(run: Played) -> None:
+    """Write another configuration, and let the processes read it."""
+    chance = Random(f"{run.swarm.seed}/reloads")
+    for number in range(run.swarm.reloads):
+        await trio.sleep(chance.uniform(5, 90))
+        run.settings = swarm_settings(redraw(run.swarm, number))
+        for life in _serving(run):
+            if chance.random() < 0.8:  # the others read it when they start again
+                await life.reload(run.settings)

@@ -2,7 +2,8 @@
 
 A connection is refused or swallowed, or has one fault: it is cut after some bytes in
 one direction (a truncated request, an answer lost after success), stalls for up to ten
-minutes, drips, or is closed by half.
+minutes, drips, or is closed by half. At times nothing gets through at all, or a
+provider has moved to another address and old connections lead nowhere.
 """
 
 from collections.abc import Callable, Iterable
@@ -46,7 +47,8 @@ class TroubledNetwork(MemoryNetwork):
         self._outside = outside
         self._chance = chance
         self._seam = seam
-        self._open: list[httpcore.AsyncNetworkStream] = []
+        self._open: list[_Troubled] = []
+        self._cut_off: dict[str, trio.Event] = {}
         for name, backend in outside.backends.items():
             self.listen(host_of(name), PORT, Provider(backend).serve)
 
@@ -59,6 +61,7 @@ class TroubledNetwork(MemoryNetwork):
         socket_options: Iterable[object] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect, if the network lets it."""
+        await self.passable(host)
         self._seam()
         fault = self._draw(host)
         if fault == REFUSED:
@@ -67,13 +70,42 @@ class TroubledNetwork(MemoryNetwork):
             await trio.sleep_forever()
         inner = await super().connect_tcp(host, port)
         self._seam()
-        self._open.append(inner)
-        return _Troubled(inner, fault, self._chance, self._seam)
+        line = _Troubled(self, host, inner, fault)
+        self._open.append(line)
+        return line
 
     def reset(self) -> None:
         """Break every connection: the process is dead."""
-        for stream in self._open:
-            stream._stream.abort()
+        for host in list(self._cut_off):
+            self.mend(host)
+        for line in self._open:
+            line.inner._stream.abort()
+
+    def count_open(self) -> int:
+        """How many connections nobody has closed."""
+        return sum(not line.inner._stream._is_closed for line in self._open)
+
+    def interrupt(self, host: str) -> None:
+        """Let nothing through to host, nor from it, until it is mended."""
+        self._cut_off.setdefault(host, trio.Event())
+        self._outside.troubled.add(host.partition(".")[0])
+
+    def mend(self, host: str) -> None:
+        """Let through again what waits."""
+        if host in self._cut_off:
+            self._cut_off.pop(host).set()
+
+    async def passable(self, host: str) -> None:
+        """Wait until packets reach host."""
+        if host in self._cut_off:
+            await self._cut_off[host].wait()
+
+    def strand(self, host: str) -> None:
+        """Host has moved to another address: who is connected hears nothing more."""
+        for line in self._open:
+            if line.host == host:
+                line.is_stranded = True
+        self._outside.troubled.add(host.partition(".")[0])
 
     def _draw(self, host: str) -> str:
         for fault, rate in self._outside.network.items():
@@ -89,16 +121,19 @@ class _Troubled(httpcore.AsyncNetworkStream):
 
     def __init__(
         self,
+        network: TroubledNetwork,
+        host: str,
         inner: httpcore.AsyncNetworkStream,
         fault: str,
-        chance: Random,
-        seam: Callable[[], None],
     ) -> None:
-        self._inner = inner
+        self.host = host
+        self.inner = inner
+        self.is_stranded = False
+        self._network = network
         self._fault = fault
-        self._left = chance.choice(CUT_BYTES)
-        self._stall_s = chance.choice(STALLS_S)
-        self._seam = seam
+        self._left = network._chance.choice(CUT_BYTES)
+        self._stall_s = network._chance.choice(STALLS_S)
+        self._seam = network._seam
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Receive, as far as the fault lets through."""
@@ -112,21 +147,27 @@ class _Troubled(httpcore.AsyncNetworkStream):
                 if self._fault == HALF_CLOSED:
                     return b""
             max_bytes = min(max_bytes, max(self._left, 1))
-        data = await self._inner.read(max_bytes)
+        data = await self.inner.read(max_bytes)
+        if self.is_stranded:
+            await trio.sleep_forever()
+        await self._network.passable(self.host)
         self._left -= len(data)
         self._seam()
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send, as far as the fault lets through."""
+        await self._network.passable(self.host)
         self._seam()
+        if self.is_stranded:
+            return  # sent into the void
         if self._fault == CUT_UP:
-            await self._inner.write(buffer[: self._left])
+            await self.inner.write(buffer[: self._left])
             self._left -= len(buffer)
             if self._left <= 0:
                 await self._strike(httpcore.WriteError)
             return
-        await self._inner.write(buffer)
+        await self.inner.write(buffer)
 
     async def _strike(self, error: type[Exception]) -> None:
         if self._fault == STALLED:
@@ -135,14 +176,14 @@ class _Troubled(httpcore.AsyncNetworkStream):
         elif self._fault != HALF_CLOSED:
             # Bytes that were sent arrive, then the connection is gone.
             await trio.sleep(0.1)
-            self._inner._stream.abort()
+            self.inner._stream.abort()
             raise error("reset by peer")
 
     async def aclose(self) -> None:
         """Close."""
         with suppress(ConnectionBroken):
-            await self._inner.aclose()
+            await self.inner.aclose()
 
     def get_extra_info(self, info: str) -> object:
         """Tell what the connection tells."""
-        return self._inner.get_extra_info(info)
+        return self.inner.get_extra_info(info)

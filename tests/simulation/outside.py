@@ -7,6 +7,7 @@ from random import Random
 
 import trio
 
+from s3o.backends.usage import UsageCounters
 from s3o.ledger.audit import audit
 from s3o.ledger.sqlite import InlineEngine, open_inline
 from s3o.model.facts import Crashed
@@ -19,7 +20,20 @@ from tests.simulation.windows import Windows
 # What a ledger may do.
 BEFORE, AFTER, SLOW = "before commit", "after commit", "slow"
 UNAVAILABLE, BUSY = "before begin", "busy"
+WALL_JUMPED = "wall clock jumped"
 OURS = ".s3o/"  # backups of the ledger, not blobs of anybody
+
+
+def unflushed(counters: UsageCounters) -> dict[str, int]:
+    """How many calls of each provider a process would forget if it died now."""
+    return {
+        name: usage._requests
+        + sum(
+            one.api_requests
+            for one in (*usage._ended.values(), *usage._in_flight.values())
+        )
+        for name, usage in counters._backends.items()
+    }
 
 
 @dataclass(kw_only=True)
@@ -31,6 +45,8 @@ class Outside:
     found: what must not be, as soon as seen. lost: names of blobs that a provider
     has lost on purpose. network: rates of its faults; troubled: providers that had one;
     wired: those over HTTP.
+    counting: what living processes have counted and not yet written down; forgotten:
+    what died with them. removed: providers whose rows an operator had removed.
     nursery: of what outlives a process. writing: names that are being sent.
     """
 
@@ -42,6 +58,9 @@ class Outside:
     reaped: Counter[str] = field(default_factory=Counter)
     sometimes: Counter[str] = field(default_factory=Counter)
     found: list[str] = field(default_factory=list)
+    removed: set[str] = field(default_factory=set)
+    counting: list[UsageCounters] = field(default_factory=list)
+    forgotten: Counter[str] = field(default_factory=Counter)
     lost: set[str] = field(default_factory=set)
     network: dict[str, float] = field(default_factory=dict)
     troubled: set[str] = field(default_factory=set)
@@ -70,6 +89,13 @@ class Outside:
             windows=Windows(Random(f"{seed}/windows"), sometimes),
             sometimes=sometimes,
         )
+
+    def unflushed(self) -> Counter[str]:
+        """How many calls of each provider stand in no ledger."""
+        total = Counter(self.forgotten)
+        for counters in self.counting:
+            total.update(unflushed(counters))
+        return total
 
     def is_quiet(self) -> bool:
         """Whether nothing is left to be cleaned up, and nothing is on its way."""

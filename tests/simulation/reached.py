@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import trio
 
-from s3o.backends.seam import Backend, BlobReader
+from s3o.backends.seam import Backend, BlobReader, Meter
 from s3o.ledger.seam import Engine, Step
 from s3o.model.names import StorageKey
 from s3o.model.values import Interval
@@ -39,6 +39,8 @@ class Reached:
         self._seam = seam
         self._outside = outside
         self._thawed = thawed
+        #: of this process; None: the provider counts for itself, over HTTP
+        self.meter: Meter | None = None
 
     def __getattr__(self, name: str) -> object:
         there = getattr(self._inner, name)
@@ -51,6 +53,7 @@ class Reached:
             self._seam()
             if name == "delete":
                 self._outside.check_delete(self._inner.name, list(given[0]))
+            self._count_here()
             if name == "put":
                 answer = await self._put(*given, **more)
             else:
@@ -61,6 +64,11 @@ class Reached:
             return answer
 
         return call
+
+    def _count_here(self) -> None:
+        """Let the request that is made now be counted by this process."""
+        if self.meter is not None:
+            self._inner._meter = self.meter
 
     async def _put(self, storage_key: StorageKey, *given: object) -> object:
         writing = self._outside.writing
@@ -78,13 +86,16 @@ class Reached:
         await self._outside.windows.pause("before open")
         await self._thawed()
         self._seam()
+        self._count_here()
         async with self._inner.open(storage_key, interval) as reader:
             await self._outside.windows.pause("after open")
             yield reader
 
     async def aclose(self) -> None:
-        """Leave the provider to the other processes."""
+        """Close connections; leave the provider to the other processes."""
         await trio.lowlevel.checkpoint()
+        if self.meter is None:
+            await self._inner.aclose()
 
 
 class SimulatedEngine:

@@ -6,6 +6,7 @@ sums must be right, the providers must hold exactly what the ledger says, and ne
 held more than their quota.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from random import Random
@@ -22,6 +23,7 @@ from tests.fakes.faults import Fault
 from tests.fakes.memory_backend import EVERYTHING
 from tests.simulation import nemesis
 from tests.simulation.client import LETTERS, PHOTOS
+from tests.simulation.client_network import ClientNetwork
 from tests.simulation.determinism import ScheduleDigest, run_seeded
 from tests.simulation.history import ABSENT
 from tests.simulation.judgement import judge_copies, judge_outside
@@ -37,6 +39,7 @@ HEALED_S = 36 * 3600.0  # the last repetition of an unsure delete comes after 25
 MORE_DAYS = 2
 REST_S = 1800.0
 SELDOM_S = 10 * REST_S  # of services that do not clean up, see Life
+INTERVALS_S = 3 * SELDOM_S + REST_S
 LONGEST_S = 10 * 86_400.0
 LIVENESS_S = 300.0
 CHECK_S = 10.0
@@ -65,6 +68,8 @@ class Run:
         self.chance = Random(f"{swarm.seed}/scenario")
         self.outside = Outside.build(swarm.seed, swarm.quotas, late_s=swarm.late_s)
         self.complaints: list[str] = []
+        self.settings = swarm_settings(swarm)  # what a process that starts reads
+        self.network = ClientNetwork(swarm.seed, self.outside)
         self.lives: list[Life | None] = [None] * swarm.instances
         keys = keys_of(swarm.keys)
         self.witnesses = [
@@ -74,6 +79,7 @@ class Run:
                 connect=self._connect,
                 tenant=tenant,
                 foreign=(other.canary.encode(),),
+                over=self.network.over,
             )
             for tenant, other in ((PHOTOS, LETTERS), (LETTERS, PHOTOS))
         ]
@@ -97,6 +103,9 @@ class Run:
             async with trio.open_nursery() as nursery:
                 await self._rest(nursery)
             outside.cancel_scope.cancel()
+        for life in self.lives:
+            if life is not None:
+                self._expect_nothing_left(life)
         self.simulated_s = trio.current_time()
         left = trio.lowlevel.current_statistics().tasks_living - tasks
         if left:
@@ -140,7 +149,8 @@ class Run:
                 await life.order_drain(name, is_start=False)
         for witness in self.witnesses:
             self.complaints += await probe(witness)
-        await trio.sleep(HEALED_S)
+        await self._expect_copies()
+        await trio.sleep(HEALED_S - 2 * INTERVALS_S)
         # An upload that was given up after a day has its last delete a day later.
         for _ in range(MORE_DAYS):
             # The reconciler wants to see a thing twice, more than a day apart.
@@ -157,6 +167,19 @@ class Run:
             await witness.read_all()
         life.stop()
 
+    async def _expect_copies(self) -> None:
+        """What lacks copies has them three intervals later, if there is room all along.
+
+        Twice, for room is still being freed, by deletes that wait.
+        """
+        lacking: set[str] = set()
+        for _ in range(2):
+            await trio.sleep(INTERVALS_S)
+            before = lacking
+            lacking = set(judge_copies(self.outside, self.swarm.factor))
+            both = {_blob_of(one) for one in before} & set(map(_blob_of, lacking))
+            self.complaints += [one for one in lacking if _blob_of(one) in both]
+
     def _expect_expiry(self) -> None:
         """The rule has deleted what it is for; nobody asked, so nobody was told."""
         expired = trio.current_time()
@@ -164,7 +187,9 @@ class Run:
             for key in witness.keys:
                 if key.startswith(EXPIRING):
                     one = witness.begin(key, ABSENT, "lifecycle")
-                    one.began, one.ended = self.healed_s, expired
+                    one.began, one.was_sent = self.healed_s, True
+                    # What was written a year ahead of time may stay that long.
+                    one.ended = math.inf if self.swarm.jumps_s else expired
 
     async def _judge(self) -> None:
         self.complaints += await judge_outside(self.outside)
@@ -190,12 +215,11 @@ class Run:
     async def _supervise(self, number: int) -> None:
         """Start the process again whenever it is gone."""
         chance = Random(f"{self.swarm.seed}/supervisor {number}")
-        settings = swarm_settings(self.swarm)
         left = self.swarm.crashes
         for start in range(10_000):
             life = self.lives[number] = Life(
                 self.outside,
-                settings,
+                self.settings,
                 f"{self.swarm.seed}/{number}/{start}",
                 instance=self._instance(f"{number}/{start}"),
                 skew_us=round(
@@ -211,7 +235,13 @@ class Run:
             for witness in self.witnesses:
                 witness.note_death(life.carried)
             self.crashes += 1
+            self._expect_nothing_left(life)
             await trio.sleep(chance.uniform(0.1, 5))
+
+    def _expect_nothing_left(self, life: Life) -> None:
+        if life.left_over:
+            what = ", ".join(life.left_over)
+            self.complaints.append(f"a process that ended still held {what}")
 
     def _instance(self, name: str) -> str | None:
         return name if self.swarm.instances > 1 else None
@@ -229,6 +259,7 @@ class Run:
         swarm, outside = self.swarm, self.outside
         outside.rates.update(swarm.ledger)
         outside.network.update(swarm.network)
+        self.network.rates.update(swarm.clients_network)
         outside.wired = swarm.wired
         outside.windows.rates.update(swarm.windows)
         for name, rates in swarm.faults.items():
@@ -249,9 +280,14 @@ class Run:
         self.is_healed, self.healed_s = True, trio.current_time()
         self.outside.rates.clear()
         self.outside.network.clear()
+        self.network.rates.clear()
         self.outside.windows.rates.clear()
         for backend in self.outside.backends.values():
             backend.faults.heal()
+
+
+def _blob_of(complaint: str) -> str:
+    return complaint.partition(" is on")[0]
 
 
 def play(swarm: Swarm) -> Run:

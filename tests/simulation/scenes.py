@@ -67,6 +67,7 @@ class Stage:
         )
         self.life: Life | None = None
         self.lives = 0
+        self.processes: list[Life] = []
         self.is_over = False
         self.precious: set[tuple[str, str]] = set()  # providers and names, never to go
         self.reaped_at_call = 0
@@ -82,6 +83,7 @@ class Stage:
         self.life = Life(
             self.outside, self.settings, f"life {self.lives}", rest_s=self._rest_s
         )
+        self.processes.append(self.life)
         nursery.start_soon(self.life.run)
         await self.life.ready.wait()
         return self.life
@@ -110,6 +112,9 @@ class Stage:
             run_seeded(program, 0, is_tidy=False)
         finally:
             self.outside.connection.close()
+        for life in self.processes:
+            what = ", ".join(life.left_over)
+            self.witness.expect(not what, f"a process that ended still held {what}")
 
     async def end(self) -> None:
         """Read everything, stop the process and judge."""

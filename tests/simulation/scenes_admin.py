@@ -23,7 +23,8 @@ RULES = {"lifecycle": {"rules": [{"prefix": KEY, "expiration_days": DAYS}]}}
 
 def allow_expiry(stage: Stage) -> None:
     """From now on the old object, and no other, may be gone."""
-    stage.witness.begin(KEY, ABSENT, "expiry", None).when = (md5_of(OLD),)
+    expiry = stage.witness.begin(KEY, ABSENT, "expiry", None)
+    expiry.when, expiry.was_sent = (md5_of(OLD),), True
 
 
 async def put_and_wait(stage: Stage) -> None:

@@ -127,6 +127,7 @@ def remove(*, purge: bool) -> Act:
             assert life.services is not None
             try:
                 with trio.move_on_after(3):
+                    stage.outside.removed.add(ONE)
                     await life.services.removal.remove(ONE, purge=purge)
             except S3OError:
                 return  # a refusal is an answer

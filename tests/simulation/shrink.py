@@ -39,12 +39,16 @@ def _smaller(swarm: Swarm) -> Iterator[tuple[str, Swarm]]:
         yield "one instance", replace(swarm, instances=swarm.instances - 1)
     if swarm.keys > 1:
         yield "half the keys", replace(swarm, keys=swarm.keys // 2)
-    for name in ("is_losing", "is_draining", "is_down_at_times"):
+    for name in ("is_losing", "is_draining", "is_down_at_times", "is_partitioned"):
         if getattr(swarm, name):
             yield name, replace(swarm, **{name: False})
     for name in ("list_lag_s", "skew_s"):
         if getattr(swarm, name):
             yield name, replace(swarm, **{name: 0.0})
+    if swarm.jumps_s:
+        yield "jumps of the clock", replace(swarm, jumps_s=())
+    if swarm.reloads:
+        yield "reloads", replace(swarm, reloads=0)
     yield from _fewer_rates(swarm)
     yield from _fewer_faults(swarm)
     for name in ("rebalance", "reconcile", "integrity", "lifecycle", "replication"):
@@ -54,7 +58,7 @@ def _smaller(swarm: Swarm) -> Iterator[tuple[str, Swarm]]:
 
 
 def _fewer_rates(swarm: Swarm) -> Iterator[tuple[str, Swarm]]:
-    for field in ("ledger", "windows", "network"):
+    for field in ("ledger", "windows", "network", "clients_network"):
         rates = getattr(swarm, field)
         if len(rates) > 1:
             yield f"all of {field}", replace(swarm, **{field: {}})

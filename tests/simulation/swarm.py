@@ -6,12 +6,13 @@ it can be printed, repeated and shrunk.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from random import Random
 from typing import Any
 
 from s3o.config.later import LATER
 from tests.fakes.faults import FITTING, Fault
+from tests.simulation.client_network import CLIENT_FAULTS
 from tests.simulation.outside import AFTER, BEFORE, BUSY, SLOW, UNAVAILABLE
 from tests.simulation.windows import WINDOWS
 
@@ -28,6 +29,7 @@ LEDGER_FAULTS = {BEFORE: 0.01, AFTER: 0.004, SLOW: 0.02, UNAVAILABLE: 0.01, BUSY
 REFUSED, SWALLOWED = "connection refused", "connection swallowed"
 CUT_UP, CUT_DOWN = "request cut", "answer cut"
 STALLED, DRIPPED, HALF_CLOSED = "stalled", "dripped", "half-closed"
+JUMPS_S = (-31_536_000.0, -3600.0, -30.0, 30.0, 3600.0, 31_536_000.0)
 NETWORK_FAULTS = (REFUSED, SWALLOWED, CUT_UP, CUT_DOWN, STALLED, DRIPPED, HALF_CLOSED)
 
 
@@ -44,6 +46,9 @@ class Swarm:
     and fault. ledger, windows: rates by kind. sections: of the configuration. crashes:
     how often a process dies or is stopped. late_s: how late a late PUT arrives. traits:
     what a provider can do beyond storing blobs. wired: who is reached over HTTP.
+    is_partitioned: whether ways to them are interrupted, or lead elsewhere, at times.
+    jumps_s: how far a process's wall clock may be off, all of a sudden. reloads: how
+    often the configuration changes under a running process.
     """
 
     seed: int
@@ -67,6 +72,10 @@ class Swarm:
     traits: dict[str, str] = field(default_factory=dict)
     wired: tuple[str, ...] = ()
     network: dict[str, float] = field(default_factory=dict)
+    is_partitioned: bool = False
+    clients_network: dict[str, float] = field(default_factory=dict)
+    jumps_s: tuple[float, ...] = ()
+    reloads: int = 0
 
     @property
     def factor(self) -> int:
@@ -130,7 +139,23 @@ def draw(seed: int) -> Swarm:
             for name in names
         },
         **network,
+        **_later(seed, is_wired=bool(network.get("wired"))),
     )
+
+
+def _later(seed: int, *, is_wired: bool) -> dict[str, Any]:
+    """Draw what came later, from a chance of its own: older seeds stay as they were."""
+    chance = Random(f"{seed}/swarm, later")
+    rate = chance.choice((0.01, 0.05))
+    troubles = [fault for fault in CLIENT_FAULTS if chance.random() < 0.5]
+    is_troubled, jumps = chance.random() < 0.5, chance.random() < 0.3
+    reloads, is_partitioned = chance.choice((0, 0, 3, 20)), chance.random() < 0.4
+    return {
+        "clients_network": dict.fromkeys(troubles, rate) if is_troubled else {},
+        "jumps_s": tuple(chance.sample(JUMPS_S, 2)) if jumps else (),
+        "reloads": reloads,
+        "is_partitioned": is_wired and is_partitioned,
+    }
 
 
 def _faults(chance: Random, without: set[Fault]) -> dict[str, float]:
@@ -211,3 +236,29 @@ def _sections(chance: Random, backends: int) -> dict[str, object]:
         rule = {"prefix": EXPIRING, "expiration_days": 1}
         sections["lifecycle"] = {"rules": [rule]}
     return sections
+
+
+def redraw(swarm: Swarm, number: int) -> Swarm:
+    """Return the swarm with the number-th other configuration.
+
+    What the run is judged by stays: how many copies, what is verified, compared and
+    expired, and how much there is room for.
+    """
+    chance = Random(f"{swarm.seed}/reload {number}")
+    fresh = _sections(chance, len(swarm.quotas))
+    sections = dict(swarm.sections)
+    for name in ("routing_strategy", "usage_flush"):
+        sections[name] = fresh[name]
+    sections.pop("rebalance", None)
+    if "rebalance" in fresh:
+        sections["rebalance"] = fresh["rebalance"]
+    replication = sections.get("replication")
+    if isinstance(replication, dict):
+        period = _period(chance, "300s")
+        changed = {"worker_interval": period, "write_copies": period == "20s"}
+        sections["replication"] = {**replication, **changed}
+    integrity = sections.get("integrity")
+    if isinstance(integrity, dict):
+        changed = {"scrubber_interval": _period(chance, "600s")}
+        sections["integrity"] = {**integrity, **changed}
+    return replace(swarm, sections=sections)
