@@ -142,7 +142,7 @@ def _entry(bucket_id: BucketId, row: Row) -> ObjectVersion:
             sequence=rows.size(sequence),
             size=rows.size(size),
             etag=rows.text(etag),
-            created_at_us=rows.number(created_at),
+            created_at_us=rows.moment(created_at),
             facts=facts,
             checksum=rows.checksum_of(row[7:10]),
         )

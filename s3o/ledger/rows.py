@@ -37,6 +37,7 @@ from s3o.model.values import (
 
 IMPORTED = "imported"
 OWN = "own"
+_YEAR_10000_US = 253_402_300_800_000_000
 
 VERSION_COLUMNS = 17
 
@@ -70,6 +71,13 @@ def size(value: object) -> int:
     if type(value) is int and value >= 0:
         return value
     raise ValueError("not a size")
+
+
+def moment(value: object) -> int:
+    """Return a column that must be a time from 1970 to 9999: no other has a date."""
+    if type(value) is int and 0 <= value < _YEAR_10000_US:
+        return value
+    raise ValueError("not a time")
 
 
 def flag(value: Value) -> bool:
@@ -213,7 +221,7 @@ def version_of(bucket_id: BucketId, key: ObjectKey, row: Row) -> ObjectVersion:
             sequence=size(row[1]),
             size=size(row[2]),
             etag=text(row[3]),
-            created_at_us=number(row[4]),
+            created_at_us=moment(row[4]),
             facts=facts_of(row[5:10]),
             checksum=checksum_of(row[10:13]),
             sha256=optional_text(row[13]),
@@ -236,8 +244,8 @@ def location_of(row: Row) -> Location:
         stored_bytes=size(row[4]),
         stored_md5=optional_text(row[5]),
         is_imported=text(row[6]) == IMPORTED,
-        created_at_us=number(row[7]),
-        verified_at_us=None if seen is None else number(seen),
+        created_at_us=moment(row[7]),
+        verified_at_us=None if seen is None else moment(seen),
         state=LocationState(text(row[9])),
         backend_etag=optional_text(row[10]),
     )

@@ -42,7 +42,10 @@ async def read(writer: Writer, step: Step[T]) -> T:
     return await writer.engine.read(step)
 
 
-@pytest.mark.parametrize("damage", ["stored_bytes = -5", "blob = -1"])
+@pytest.mark.parametrize(
+    "damage",
+    ["stored_bytes = -5", "blob = -1", "created_at = 1 << 62", "verified_at = 1 << 60"],
+)
 async def test_a_damaged_location_is_left_to_the_other_copy(
     disk: tuple[sqlite3.Connection, Writer], damage: str
 ) -> None:
@@ -72,6 +75,8 @@ async def test_a_damaged_location_is_left_to_the_other_copy(
         "checksum_type = NULL",
         "part_sizes = '[-1]'",
         "layout = '[[0, 1]]'",
+        "created_at = 1 << 60",
+        "created_at = -1",
     ],
 )
 async def test_a_damaged_version_is_refused(

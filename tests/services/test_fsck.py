@@ -152,7 +152,11 @@ DAMAGES = {
     ),
     "absurd time": (
         _sql("UPDATE objects SET created_at = -5 WHERE key = 'cat.jpg'"),
-        [Kind.LEDGER],
+        [Kind.LEDGER, Kind.DAMAGED_ROW],
+    ),
+    "time without a date": (
+        _sql("UPDATE objects SET created_at = 1 << 60 WHERE key = 'cat.jpg'"),
+        [Kind.DAMAGED_ROW],
     ),
     "negative size": (
         _sql("UPDATE objects SET size = -5 WHERE key = 'nothing'"),
