@@ -6,7 +6,7 @@ python=$1
 what=$2
 shift 2
 case $what in
-all) marks="not real" beside="tests/simulation" quiet="" ;;
+all) marks="not real" beside="tests/simulation tests/ledger tests/cancellation" quiet="" ;;
 fast)
   marks="not real and not slow" quiet="-q"
   beside="tests/house tests/wire tests/policy tests/s3api tests/net tests/config tests/ledger tests/contract"
