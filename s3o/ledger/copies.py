@@ -75,10 +75,11 @@ class OpenedCopy:
 class CopyProof:
     """What the transfer has shown; is_verified: the right bytes are proved to be there.
 
-    stored_md5 (hex) is of what was sent.
+    stored_md5 (hex) is of what was sent; None: nobody has proved that those were the
+    right bytes, and their digest must never be held against another copy.
     """
 
-    stored_md5: str
+    stored_md5: str | None
     backend_etag: str | None = None
     backend_version: str | None = None
     is_verified: bool = False

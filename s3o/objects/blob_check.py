@@ -3,7 +3,8 @@
 The digest of the stored bytes judges where it is known; the plaintext of a version of
 one blob is judged beside it, so that a SHA-256 nobody has computed yet costs no second
 read. A blob of several whose digest nobody knows (a provider joined it from parts) is
-judged with the version's other blobs, each of which must prove itself.
+judged with the version's other blobs. Those with a digest must prove themselves; where
+others have none either, a right sum proves them all, and a wrong one blames nobody.
 
 What a backend refuses, or breaks off, proves nothing and is raised. Nothing is written
 here.
@@ -132,12 +133,13 @@ class BlobChecker:
         version = stored.version
         proof = proof_of(stored, with_sha256=True)
         md5 = hashlib.md5(usedforsecurity=False)
-        stored_bytes = 0
+        stored_bytes, is_alone = 0, True
         places_of = locations_by_blob(stored)
         for segment in plan_segments(version, Interval(0, version.size)):
             is_ours = segment.blob == location.blob
             places = places_of.get(segment.blob, ())
             sources = [location] if is_ours else order_for_read(self._fleet, places)
+            is_alone &= is_ours or any(place.stored_md5 for place in sources)
             counted = _Counted(md5) if is_ours else None
             blob = await self._open(sources, segment, counted)
             try:
@@ -153,6 +155,8 @@ class BlobChecker:
         if not proof.can_tell:
             return Checked(verdict=Verdict.UNKNOWN, reason="no digest of it is known")
         if not proof.is_right():
+            if not is_alone:
+                raise BackendsFailed(OPERATION, ("other blobs are not proved either",))
             return _wrong("the object's bytes have another digest")
         has_all = stored_bytes == location.stored_bytes
         return Checked(
@@ -167,10 +171,15 @@ class BlobChecker:
         segment: Segment,
         counted: "_Counted | None",
     ) -> OpenBlob:
-        """Open the segment; one of another blob only where all of it proves itself."""
+        """Open the segment; one of another blob only if its digest proves all of it.
+
+        Where no copy of the other blob has a digest, any serves.
+        """
+        is_known = any(place.stored_md5 for place in sources)
         failures: list[str] = []
         for place in sources:
-            if counted is None and not await self._is_proved(place):
+            is_other = counted is None and is_known
+            if is_other and not await self._is_proved(place):
                 failures.append(f"{place.backend}: not proved")
                 continue
             blob = OpenBlob(

@@ -242,7 +242,7 @@ class BlobCopier:
             )
             raise
         return CopyProof(
-            stored_md5=source.md5,
+            stored_md5=source.md5 if source.is_known else None,
             backend_etag=receipt.etag or None,
             backend_version=receipt.backend_version,
             is_verified=is_proved and source.is_known,
@@ -334,7 +334,8 @@ class BlobCopier:
         proved = source.served[0] if is_proof else None
 
         async def commit(tx: Tx) -> CopyOutcome:
-            if proved is not None and proved.verified_at_us is None:
+            md5 = proof.stored_md5
+            if proved is not None and proved.verified_at_us is None and md5:
                 # All its bytes were read, and are what the target has proved to hold.
                 await note_verified(
                     tx,
@@ -343,7 +344,7 @@ class BlobCopier:
                     proved.backend,
                     proved.storage_key,
                     now_us,
-                    proof.stored_md5,
+                    md5,
                 )
             return await commit_copy(
                 tx,

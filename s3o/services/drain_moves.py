@@ -120,17 +120,21 @@ class CopyMover:
     async def _prove(
         self, of: BlobOf, places: Sequence[Location], unproved: Sequence[Location]
     ) -> Step:
-        """Read copies that nobody has proved; without a known digest, read ours too."""
+        """Read copies that nobody has proved: their digest judges, or their object."""
         known = {place.stored_md5 for place in places} - {None}
+        if len(known) > 1:
+            return Step(error="copies of which nobody knows the right digest")
         try:
-            expected = known.pop() if len(known) == 1 else None
-            if expected is None:
-                return Step(error="copies of which nobody knows the right digest")
             for place in unproved:
                 limit = self._fleet.may_read(place.backend, place.stored_bytes)
                 if limit is not None:
                     return Step(error=f"{place.backend} is over its {limit} limit")
-                await self._prover.judge(of, place, expected)
+                if known:
+                    await self._prover.judge(of, place, *known)
+                elif await self._prover.read(of, place, None):
+                    return GONE  # its digest is known now
+            if not known:
+                return Step(error=f"the bytes of {of.key!r} cannot be proved")
         except (BackendError, BackendsFailed) as error:
             return Step(error=describe(error))
         return GONE

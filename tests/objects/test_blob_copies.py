@@ -258,6 +258,8 @@ async def test_a_copy_of_bytes_that_nobody_has_proved_proves_nothing(
     places = await places_of(house, version)
     assert {ONE, TWO} == set(places)
     assert {None} == {place.verified_at_us for place in places.values()}
+    # Its digest would be held against the right bytes, and they would lose.
+    assert {None} == {place.stored_md5 for place in places.values()}
 
 
 async def test_a_full_target_refuses_before_a_byte_is_read(house: House) -> None:

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from s3o.ledger.backups import NewBackup, finish_backup, open_backup
+from s3o.ledger.copy_rows import find_blob
 from s3o.model.backup_names import parse_backup_name
 from s3o.model.errors import DrainConflict, NoSuchBackend
 from s3o.model.facts import DrainChanged, DrainMoved
@@ -14,7 +15,7 @@ from s3o.model.names import BackendName, StorageKey
 from s3o.model.values import BlobHeaders
 from s3o.services.drains import AGAIN_S, FIRST_PAUSE_S, IDLE_S
 from tests.fakes.faults import Fault
-from tests.fakes.sources import BytesSource
+from tests.fakes.sources import BytesSource, pattern
 from tests.objects.house import GIB, House, open_house, succeed
 from tests.objects.uploading import Uploading
 from tests.services.moving import ONE, TWO, Movers, tables_naming
@@ -384,3 +385,26 @@ async def test_a_damaged_row_keeps_no_other_object_on_the_backend(
     assert ["cat"] == movers.on("one")
     assert 1 == status.objects_remaining
     assert "LedgerDamaged" in status.error
+
+
+@pytest.mark.parametrize("leaving", [ONE, TWO])
+@pytest.mark.parametrize("verify", [False, True])
+async def test_bytes_copied_wrong_before_any_proof_never_win(
+    movers: Movers, autojump_clock: MockClock, leaving: BackendName, *, verify: bool
+) -> None:
+    """A provider joined the parts, so nobody knew a digest when the copy was made."""
+    house = movers.house
+    body = pattern(5000)
+    version = await house.put(body)
+    house.connection.execute(
+        "UPDATE object_locations SET stored_digest = NULL, verified_at = NULL"
+    )
+    found = await house.ledger.read(lambda tx: find_blob(tx, version.version_id, 0))
+    assert found is not None
+    house.rig.inner["one"].faults.next("open", Fault.FLIPPED)
+    await house.blob_copier.copy(*found, TWO, reason="replicated", verify=verify)
+    await movers.drains.start(leaving)
+    await movers.drained(leaving)
+
+    assert body == await house.get()
+    assert [] == await house.complaints()
