@@ -316,7 +316,9 @@ class Life:
             "clients' connections": sum(not one._is_closed for one in self._streams),
             "backends' connections": self.network.count_open() if self.network else 0,
         }
-        if not self._outside.rates and self._counters is not None:
+        # A ledger that fails, or pauses for minutes, may cost the last flush.
+        is_calm = not (self._outside.rates or self._outside.windows.rates)
+        if is_calm and self._counters is not None:
             calls = sum(unflushed(self._counters).values())
             held["calls that are not written down"] = calls
         self.left_over = [f"{many} {what}" for what, many in held.items() if many]
