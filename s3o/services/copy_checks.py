@@ -17,7 +17,7 @@ from s3o.model.errors import BackendError, BackendsFailed, BlobMissing
 from s3o.model.seams import Clock, Observer
 from s3o.model.values import Location, LocationState, QuotaRow
 from s3o.objects.blob_check import BlobChecker, Checked, Verdict
-from s3o.objects.blob_source import read_md5
+from s3o.objects.blob_source import order_sources, read_md5
 from s3o.policy.replication import Health, shares_of
 
 
@@ -92,6 +92,17 @@ class CopyProver:
             return await self.judge(of, place, place.stored_md5 or expected_md5)
         except BackendsFailed:
             return False
+
+    async def prove_one(self, of: BlobOf, places: Sequence[Location]) -> None:
+        """Let a digest be known before copies are made, for they are held against it.
+
+        Read once more now, the bytes need not be read back from every target.
+        """
+        if any(place.stored_md5 for place in places):
+            return
+        for place in order_sources(self._fleet, places):
+            if await self.read(of, place, None):
+                return
 
     async def judge(
         self, of: BlobOf, place: Location, expected_md5: str | None

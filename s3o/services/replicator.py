@@ -283,7 +283,7 @@ class Replicator:
         done.checked += 1
         for place in unproved_copies(blob.places, counted):
             await self._prover.is_there(blob.of, place)
-        await self._prove_first(blob)
+        await self._prover.prove_one(blob.of, blob.places)
         # The bytes are there, only nobody can reach them for longer than is bearable.
         is_for_health = len(good_copies(blob.places, self._fleet.names)) >= rules.factor
         for _ in range(2 * rules.factor):  # some may turn out not to be needed
@@ -300,17 +300,6 @@ class Replicator:
             done.created += outcome is CopyOutcome.COPIED
         if not await self._prove_rest(mark, rules):
             done.failed += 1
-
-    async def _prove_first(self, blob: _Blob) -> None:
-        """Let a digest be known before copies are made, for they are held against it.
-
-        Read once more now, the bytes need not be read back from every target.
-        """
-        if any(place.stored_md5 for place in blob.places):
-            return
-        for place in order_sources(self._fleet, blob.places):
-            if await self._prover.read(blob.of, place, None):
-                return
 
     async def _copy(
         self, blob: _Blob, rules: ReplicationRules, *, is_for_health: bool
